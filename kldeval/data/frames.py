@@ -13,6 +13,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.data.containers import OF_VIDEOS, open_container
+from kldeval.data.containers.packed import PackedMembers
 from kldeval.data.listing import is_excluded, name_of, suffix_of
 from kldeval.data.readers.members import with_contents
 from kldeval.errors import UsageProblem, printable
@@ -105,6 +106,8 @@ def _check_names(path: Path, videos: Sequence[str], listing: Listing) -> None:
 
 
 def _frames(folder: Folder) -> dict[str, Member]:
+    if isinstance(folder.members, PackedMembers):  # no video holds so many
+        return {}
     held = (folder.members or {}).items()
     return {relative: one for relative, one in held if isinstance(one, Member) and is_frame(one)}
 

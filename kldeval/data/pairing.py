@@ -22,6 +22,7 @@ from kldeval.data.containers import (
     open_variable,
     part_at,
 )
+from kldeval.data.containers.packed import PackedMembers
 from kldeval.data.frames import (
     ALL_FRAMES,
     Folder,
@@ -291,7 +292,7 @@ def _listings(
         UsageProblem: some hold no map, saying what each of them holds.
     """
     found = [
-        Folder(path, Listing(Texts(in_sorted_runs(held.members, Texts)), held.strangers), held.members)
+        Folder(path, Listing(_sorted_names(held.members), held.strangers), held.members)
         if held
         else with_variables(with_frames(path, list_folder(path), limits, exclude), variables.get(path), limits)
         for path, held in folders
@@ -302,6 +303,11 @@ def _listings(
         readable = f"; readable are {' '.join(sorted(READERS))}" if has_others else ""
         raise UsageProblem(f"{'; '.join(empty)}{readable}")
     return found
+
+
+def _sorted_names(members: Mapping[str, Member]) -> Sequence[str]:
+    """The paths of the members of a container, in order."""
+    return members.names if isinstance(members, PackedMembers) else Texts(sorted(members))
 
 
 def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:

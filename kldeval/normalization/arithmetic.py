@@ -102,7 +102,12 @@ class AnyArithmetic:
         """Begin a block."""
 
     def floats(self, x: Array, dtype: Any) -> Array:
-        """X in the floats `dtype`; x itself where it has them, or gets them as soon as it meets others."""
+        """X in the floats `dtype`; x itself where it has them."""
+        self._dtype = dtype
+        return self._xp.astype(x, dtype, copy=False)
+
+    def late_floats(self, x: Array, dtype: Any) -> Array:
+        """The same; x itself also where it gets such floats as soon as it meets some of them."""
         self._dtype = dtype
         xp = self._xp
         # of booleans torch makes no difference
@@ -111,6 +116,10 @@ class AnyArithmetic:
 
     def plus(self, x: Array, other: Array) -> Array:
         """X + other."""
+        return x + other
+
+    def plus_on_temporary(self, x: Array, other: Array) -> Array:
+        """X + other of an array that nobody needs any more."""
         return x + other
 
     def minus(self, x: Array, other: Array) -> Array:
@@ -172,9 +181,15 @@ class KeptArithmetic:
         found[...] = x
         return found
 
+    late_floats = floats
+
     def plus(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
         """X + other."""
         return self._np.add(x, other, self._place(x, other))
+
+    def plus_on_temporary(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
+        """X + other in the place of x."""
+        return self._np.add(x, other, x)
 
     def minus(self, x: NumpyArray, other: Any) -> NumpyArray:
         """X - other."""

@@ -141,12 +141,16 @@ def _walked(whole: LazyMap, parts: Iterable[tuple[Fold, Mapping[Role, Share]]]) 
     late = {side: share.late for side, share in sides.items() if share.late}
     terms = [(fold, id(shares[fold.role]), id(shares[_OTHER[fold.role]])) for fold, shares in walked.values()]
 
+    once = _asked_once(terms)
+
     def summed(segment: Sequence[slice]) -> list[Any]:
         sums: list[Any] = [0.0] * (len(late) + len(terms))
         with arithmetic_for(whole.source) as by:
             for rows in segment:
                 by.start()
-                blocks = {side: ShareBlock(share, rows, by) for side, share in sides.items()}
+                blocks = {
+                    side: ShareBlock(share, rows, by, is_asked_once=side in once) for side, share in sides.items()
+                }
                 found = [blocks[side].mass for side in late]
                 found += [_summed(fold, blocks[target], blocks[other]) for fold, target, other in terms]
                 sums = list(map(add, sums, found))
@@ -158,19 +162,40 @@ def _walked(whole: LazyMap, parts: Iterable[tuple[Fold, Mapping[Role, Share]]]) 
     return dict(zip(walked, sums[len(late) :], strict=True))
 
 
+def _asked_once(terms: Iterable[tuple[Fold, int, int]]) -> set[int]:
+    """The sides of which a walk takes nothing but the logarithm of a sum with one constant."""
+    factors: dict[int, list[tuple[Any, ...]]] = {}
+    for fold, target, other in terms:
+        factors.setdefault(target, []).append(())
+        if fold.factor[0] != "own log":
+            factors.setdefault(other, []).append(fold.factor)
+    return {side for side, found in factors.items() if [one[:1] for one in found] == [("other log",)] and found[0][1]}
+
+
 def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:
     name, *constants = fold.factor
     factor = FACTORS[name](target, other, *constants)
     if factor is None:
         return 0.0
-    xp, dtype = namespace(factor), target.dtype
+    xp = namespace(factor)
+    if xp.__name__ != "numpy":
+        return _summed_by_any(xp, fold, target, factor)
+    if fold.is_count:
+        return xp.sum(factor, axis=MAP)
+    # row by row: BLAS would start threads for a product of more than 10 000 pixels, in a process that is not ours; and
+    # what `numpy.sum` does, which takes twice as long to find that out
+    return xp.add.reduce(xp.vecdot(target.weight, factor), axis=-1)
+
+
+def _summed_by_any(xp: Any, fold: Fold, target: ShareBlock, factor: Array) -> Array:
+    """The same of any library, whose blocks may hold numbers of fewer bits than the sum has."""
+    dtype, weight = target.dtype, target.weight
     if fold.is_count:
         return xp.sum(factor, axis=MAP, dtype=dtype)
     if fold.is_masked or factor.dtype == xp.bool:
-        some, terms = (factor, target.weight) if not fold.is_masked else (target.weight != 0, target.weight * factor)
+        some, terms = (weight != 0, weight * factor) if fold.is_masked else (factor, weight)
         nothing = xp.zeros((), dtype=terms.dtype, device=device_of(terms))
         return xp.sum(xp.where(some, terms, nothing), axis=MAP, dtype=dtype)
-    if not target.weight.dtype == factor.dtype == dtype:
-        return xp.sum(target.weight * factor, axis=MAP, dtype=dtype)
-    # row by row: BLAS would start threads for a product of more than 10 000 pixels, in a process that is not ours
-    return xp.sum(xp.vecdot(target.weight, factor), axis=-1)
+    if not weight.dtype == factor.dtype == dtype:
+        return xp.sum(weight * factor, axis=MAP, dtype=dtype)
+    return xp.sum(xp.vecdot(weight, factor), axis=-1)

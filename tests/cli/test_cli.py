@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
+from programs import in_shells
 
 from kldeval.errors import UsageProblem
 
@@ -366,7 +367,7 @@ def test_missing_opencv_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_error(folders: tuple[Path, Path]) -> None:
-    command = f"{sys.executable} -m kldeval {folders[0]} {folders[1]} --per-map | head -n 1"
+    command = f"{in_shells('-m', 'kldeval')} {folders[0]} {folders[1]} --per-map | head -n 1"
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout.count("\n") == 1
@@ -380,7 +381,7 @@ def test_paths_may_hold_blanks_and_any_letters(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_and_no_traceback(folders: tuple[Path, Path]) -> None:
-    command = f"{sys.executable} -m kldeval {folders[0]} {folders[1]} --score-only > /dev/full"
+    command = f"{in_shells('-m', 'kldeval')} {folders[0]} {folders[1]} --score-only > /dev/full"
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "kldeval: cannot write the result: No space left on device\n"

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,11 +18,15 @@ from pathlib import Path
 import pytest
 from command_line import kldeval
 from model_files import NAMES, make_models, save
+from programs import make_kldeval, python
 from schemas import validate
 from watching import happens, running
 
-PROGRAM = [sys.executable, "-m", "kldeval"]
 BASH = shutil.which("bash")
+
+
+def program() -> list[str]:
+    return [*python(), "-m", "kldeval"]
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
     """What the program prints on a terminal of 80 columns."""
     leader, follower = pty.openpty()
     variables = {"COLUMNS": "80", **variables}
-    with subprocess.Popen([*PROGRAM, *arguments], stdout=follower, stderr=follower, env=environment(**variables)):
+    with subprocess.Popen([*program(), *arguments], stdout=follower, stderr=follower, env=environment(**variables)):
         os.close(follower)
         pieces = []
         while True:
@@ -75,9 +80,7 @@ def without_styles(text: str) -> str:
     ],
 )
 def test_bash_completes(words: tuple[str, ...], expected: list[str], tmp_path: Path) -> None:
-    program = tmp_path / "kldeval"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kldeval "$@"\n')
-    program.chmod(0o755)
+    make_kldeval(tmp_path / "kldeval")
     script = (
         'eval "$(_KLDEVAL_COMPLETE=bash_source kldeval)"\n'
         "compopt() { :; }\n"  # bash has it only while it completes
@@ -91,14 +94,14 @@ def test_bash_completes(words: tuple[str, ...], expected: list[str], tmp_path: P
 
 def test_a_path_may_come_first() -> None:
     words = {"COMP_WORDS": "kldeval ", "COMP_CWORD": "1", "_KLDEVAL_COMPLETE": "bash_complete"}
-    done = subprocess.run(PROGRAM, capture_output=True, text=True, check=True, env=environment(**words))
+    done = subprocess.run(program(), capture_output=True, text=True, check=True, env=environment(**words))
     assert done.stdout.splitlines()[:2] == ["file,", "plain,evaluate"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_has_its_script(shell: str) -> None:
     variables = {"_KLDEVAL_COMPLETE": f"{shell}_source"}
-    done = subprocess.run(PROGRAM, capture_output=True, text=True, check=False, env=environment(**variables))
+    done = subprocess.run(program(), capture_output=True, text=True, check=False, env=environment(**variables))
     assert "_kldeval_completion" in done.stdout
 
 
@@ -128,7 +131,7 @@ def test_colour_is_a_choice_of_the_environment(root: Path, variables: dict[str, 
 def test_a_piped_table_has_no_colour_and_is_never_cut(root: Path) -> None:
     for side in ("good", "gt"):
         save(root / side, "a-very-long-name/" * 9 + "end", [[1, 2]])
-    command = [*PROGRAM, str(root / "good"), str(root / "gt"), "--per-map"]
+    command = [*program(), str(root / "good"), str(root / "gt"), "--per-map"]
     texts = [
         subprocess.run(command, capture_output=True, text=True, check=True, env=environment(**variables)).stdout
         for variables in ({}, {"COLUMNS": "20"}, {"FORCE_COLOR": "1"})
@@ -139,7 +142,7 @@ def test_a_piped_table_has_no_colour_and_is_never_cut(root: Path) -> None:
 
 
 def test_head_is_quiet(root: Path) -> None:
-    scored = f"'{sys.executable}' -m kldeval {root}/good {root}/gt --per-map --quiet"
+    scored = f"{shlex.join(program())} {root}/good {root}/gt --per-map --quiet"
     command = f"{scored} --format jsonl | head -n 1; {scored} | head -n 1"
     done = subprocess.run([str(BASH), "-c", command], capture_output=True, text=True, check=True, env=environment())
     assert done.stderr == ""
@@ -151,7 +154,7 @@ def test_head_is_quiet(root: Path) -> None:
 
 def test_a_run_that_is_interrupted_before_it_scores_ends_with_130_and_leaves_no_file(root: Path) -> None:
     """Standard input that does not end holds the program up while it reads the manifest."""
-    command = [*PROGRAM, "--manifest", "-", "-o", str(root / "report.json")]
+    command = [sys.executable, "-m", "kldeval", "--manifest", "-", "-o", str(root / "report.json")]
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with running(command, env=environment(), **streams) as program:
         assert program.stdin is not None

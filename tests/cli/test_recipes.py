@@ -8,10 +8,10 @@ import re
 import shutil
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from programs import make_kldeval
 from schemas import validate
 from slurm import find, slurm, why_not
 
@@ -40,7 +40,7 @@ def place(tmp_path: Path) -> Path:
     """A folder with the data, in which the program under test is `kldeval` and `sbatch` runs at once."""
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
     (tmp_path / "bin").mkdir()
-    make_program(tmp_path / "bin" / "kldeval", f'#!/bin/sh\nexec "{sys.executable}" -m kldeval "$@"\n')
+    make_kldeval(tmp_path / "bin" / "kldeval")
     make_program(tmp_path / "bin" / "sbatch", SBATCH)
     return tmp_path
 

@@ -27,13 +27,14 @@ import xarray
 from command_line import kldeval
 from evaluating import torch_as_accelerator
 from looked_at import SHAPE, LookedAt, make_looked_at
+from programs import python
 from watching import recorded
 
 import kldeval as library
 from kldeval.engine.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from command_line import Outcome
@@ -539,8 +540,9 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return root, run(root / "pred", root / "gt").out
 
 
-def started(root: Path, cache: Path, **options: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "kldeval", root / "pred", root / "gt", "--format", "json", "-q", "--cache", cache]
+def started(root: Path, cache: Path, start: Sequence[str] | None = None, **options: Any) -> subprocess.Popen[str]:
+    program = [*(start or python()), "-m", "kldeval"]
+    command = [*program, root / "pred", root / "gt", "--format", "json", "-q", "--cache", cache]
     # a compiled module that a full disk has cut would stay
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(
@@ -558,7 +560,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(many: tuple[Path, str], tmp_p
     rng = random.Random(11)
     codes = []
     for seconds in (0.05, rng.uniform(0.2, 0.3), rng.uniform(0.3, 0.45)):
-        process = started(root, tmp_path / "cache")
+        process = started(root, tmp_path / "cache", [sys.executable])
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
         process.kill()

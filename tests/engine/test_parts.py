@@ -9,7 +9,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from command_line import Outcome, kldeval
 from looked_at import make_looked_at
+from programs import python
 
 import kldeval as library
 from kldeval.errors import PartsMissing
@@ -413,7 +413,7 @@ def program(constants: dict[str, int], *arguments: str | Path, **of_hook: str) -
     names = [(name.rpartition("."), value) for name, value in constants.items()]
     patches = "import sys\n" + "\n".join(f"import {name[0]}\n{name[0]}.{name[2]} = {value}" for name, value in names)
     code = MAIN.format(constants=patches, hook=HOOK.format(**of_hook) if of_hook else "")
-    return [sys.executable, "-c", code, *map(str, arguments)]
+    return [*python(), "-c", code, *map(str, arguments)]
 
 
 def run(command: list[str], **options: Any) -> Outcome:

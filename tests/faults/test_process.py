@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import in_shells, python
 from watching import happens, is_running, running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full, /proc and forked workers are Linux's")
@@ -41,7 +42,7 @@ def shell(maps: Path, command: str, **variables: str) -> subprocess.CompletedPro
     """What bash makes of a command in which `kldeval` is the program, run in the folder of the maps."""
     if "ulimit -f" in command:
         variables["PYTHONDONTWRITEBYTECODE"] = "1"  # a compiled module that a full disk has cut would stay
-    program = f"kldeval() {{ '{sys.executable}' -m kldeval \"$@\"; }}\n"
+    program = f'kldeval() {{ {in_shells("-m", "kldeval")} "$@"; }}\n'
     return subprocess.run(
         [BASH, "-c", program + command],
         cwd=maps,
@@ -235,7 +236,7 @@ def test_a_large_map_that_shrinks_while_it_is_scored_is_a_failure(tmp_path: Path
                 header = {"descr": "<f4", "fortran_order": False, "shape": (height, 2**12)}
                 np.lib.format.write_array_header_1_0(file, header)
                 file.truncate(file.tell() + 4 * height * 2**12)
-    command = [sys.executable, "-c", SHRINKING, "pred", "gt", "--norm", "flatten-softmax", "--format", "json", "-q"]
+    command = [*python(), "-c", SHRINKING, "pred", "gt", "--norm", "flatten-softmax", "--format", "json", "-q"]
     variables = environment(OPENBLAS_NUM_THREADS="1")
     done = subprocess.run(
         command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120, check=False

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import python
 from watching import happens, is_running, running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the workers are threads")
@@ -41,7 +42,7 @@ def results(work, count=300, workers=2):
 def alone(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """What the code does in a process with one thread."""
     environment = {**os.environ, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1", **variables}
-    command = [sys.executable, "-W", "error", "-c", HEAD + code]
+    command = [*python(), "-W", "error", "-c", HEAD + code]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import python
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,7 +34,7 @@ def run_with(heading: str, folder: Path, *arguments: str) -> str:
     """What `kldeval ARGUMENTS` prints in a copy of the package that holds the example's file."""
     package, name, code = example(heading)
     copy = folder / "copy"
-    shutil.copytree(ROOT / "kldeval", copy / "kldeval", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "kldeval", copy / "kldeval", copy_function=os.symlink)  # with what is compiled
     (copy / package.replace(".", "/") / name).write_text(code)
     command = [sys.executable, "-m", "kldeval", *arguments]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
@@ -81,7 +83,7 @@ def test_a_reader_is_one_file(files: tuple[str, str], tmp_path: Path) -> None:
     options = ("--metric", "kld", "--score-only")
     of_folders = run_with("Add a reader", tmp_path, str(tmp_path / "pred"), str(tmp_path / "gt"), *options)
     of_arrays = subprocess.run(
-        [sys.executable, "-m", "kldeval", *files, *options], capture_output=True, text=True, check=True
+        [*python(), "-m", "kldeval", *files, *options], capture_output=True, text=True, check=True
     )
     assert of_folders == of_arrays.stdout
 

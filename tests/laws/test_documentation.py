@@ -7,11 +7,11 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from command_line import kldeval as run_in_this_process
+from programs import make_kldeval
 
 import kldeval
 
@@ -38,9 +38,7 @@ EXAMPLES = [
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A shell in which `kldeval` is the program under test."""
     folder = tmp_path_factory.mktemp("bin")
-    program = folder / "kldeval"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kldeval "$@"\n')
-    program.chmod(0o755)
+    make_kldeval(folder / "kldeval")
     return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
 
