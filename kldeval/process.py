@@ -6,11 +6,19 @@ A worker may be ended by what it reads, because its work is done again elsewhere
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Share = TypeVar("Share")
+Found = TypeVar("Found")
 
 _expendable: list[bool] = []
 
@@ -70,17 +78,65 @@ def _end_threads_of_blas() -> bool:
     return has_ended
 
 
-_threads: list[int] = [1]
+_cores: list[int] = [1]
 
 
 def share_cores(cores: int, items: int) -> None:
     """Say how many cores there are for so many items at a time: what is left over helps with a large map."""
-    _threads[0] = max(1, cores // max(1, items))
+    _cores[0] = max(1, cores // max(1, items))
 
 
-def threads_of_a_map() -> int:
-    """How many threads may work on one map in this process: 1 unless it is one of ours, which has cores to spare."""
-    return _threads[0]
+def cores_of_a_map() -> int:
+    """How many cores may work on one map: 1 but within a run that has cores to spare."""
+    return _cores[0]
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent ends, however that ends."""
+    import ctypes
+    import signal
+
+    ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(1)
+
+
+_DEATH_OF_PARENT = 1
+"""PR_SET_PDEATHSIG, https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html."""
+
+
+def in_forks(work: Callable[[Share], Found], shares: Sequence[Share]) -> list[Found]:
+    """The work on each share: on the first here, on every other one in a fork of this process at the same time.
+
+    The process must have a single thread. What a fork found is pickled; where one ends without, its share is done here.
+    """
+    forks = [_forked(work, share) for share in shares[1:]]
+    found = [work(shares[0])]
+    for share, (child, pipe) in zip(shares[1:], forks, strict=True):
+        with open(pipe, "rb") as file:  # noqa: PTH123 - a descriptor
+            data = file.read()
+        _, status = os.waitpid(child, 0)
+        found.append(work(share) if status else pickle.loads(data))  # noqa: S301 - of our own fork
+    return found
+
+
+def _forked(work: Callable[[Share], Found], share: Share) -> tuple[int, int]:
+    """A fork that does some work, and the pipe that it writes the result to."""
+    reading, writing = os.pipe()
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        return child, reading
+    status = 1
+    try:
+        end_with(parent)
+        share_cores(1, 1)
+        with open(writing, "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(pickle.dumps(work(share)))
+        status = 0
+    finally:
+        os._exit(status)  # whatever it is: nothing that the program has begun is to be ended twice
 
 
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")

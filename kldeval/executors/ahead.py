@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.errors import EngineLost
 from kldeval.executors.local import LocalPool, ThreadPool, _may_fork
-from kldeval.executors.processes import end_with, ended, leave
+from kldeval.executors.processes import ended, leave
 from kldeval.executors.protocol import may_end_process, parts_of, reads_in_order, results_of_lost
 from kldeval.executors.shared_memory import Packed, SharedBlocks
+from kldeval.process import end_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

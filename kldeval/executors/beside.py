@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from kldeval._version import __version__
-from kldeval.process import ONE_THREAD, is_single_threaded, settle_process, share_cores
+from kldeval.process import ONE_THREAD, end_with, is_single_threaded, settle_process, share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -245,7 +245,7 @@ def main() -> None:
     """Do the work of the program that started this process; the arguments are its connection and the program's id."""
     import signal
 
-    from kldeval.executors.processes import end_with, leave
+    from kldeval.executors.processes import leave
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program says when to stop: Ctrl-C reaches it, too
     signal.signal(signal.SIGTERM, leave)

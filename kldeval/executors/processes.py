@@ -8,7 +8,6 @@ cannot do this: they only know that some worker has died. The parent needs no th
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import pickle
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.dataclass import dataclass
 from kldeval.executors.protocol import parts_of, read_in_order, results_of_lost
-from kldeval.process import keep_freed_memory, make_expendable
+from kldeval.process import end_with, keep_freed_memory, make_expendable
 from kldeval.regular import why
 
 if TYPE_CHECKING:
@@ -54,9 +53,6 @@ SECONDS_ALONE = 600
 
 SECONDS_TO_END = 2.0
 """How long a worker may take to remove what it is writing before it is killed."""
-
-_DEATH_OF_PARENT = 1
-"""PR_SET_PDEATHSIG, https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html."""
 
 
 class _Answer(NamedTuple):
@@ -324,13 +320,6 @@ def _serve(
 def leave(_number: int, _frame: Any) -> None:
     """End in order: files that are being written are removed on the way."""
     raise SystemExit(128 + signal.SIGTERM)
-
-
-def end_with(parent: int) -> None:
-    """End this process when its parent ends, however that ends."""
-    ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:  # it has ended already
-        os._exit(1)
 
 
 def limit() -> None:

@@ -42,12 +42,19 @@ LEAST_REST = 2.0**-10
 
 
 class ShareBlock:
-    """Some pixels of a share, each form made once."""
+    """Some pixels of a share, each form made once.
 
-    __slots__ = ("_by", "_share", "_shifted", "_values", "_weight", "_zeros")
+    `is_asked_once`: whether nothing is asked of them but the logarithm of a sum with one constant, and that once.
+    """
 
-    def __init__(self, share: Share, rows: slice, by: AnyArithmetic | KeptArithmetic) -> None:
+    __slots__ = ("_by", "_is_spare", "_share", "_shifted", "_values", "_weight", "_zeros")
+
+    def __init__(
+        self, share: Share, rows: slice, by: AnyArithmetic | KeptArithmetic, *, is_asked_once: bool = False
+    ) -> None:
         values = share.values.block(rows, by.floats)
+        # values that are stored as such floats are the map itself, and not to be written to
+        self._is_spare = is_asked_once and not share.values.functions and values.dtype != share.values.source.dtype
         self._by = by
         self._share = share
         self._values = by.minus(values, share.peak) if share.is_log else values
@@ -71,6 +78,9 @@ class ShareBlock:
         """The logarithms of the probabilities and a constant, times the divisor; of 0 that of a tiny number."""
         if constant:
             # in its place: as few arrays as possible are to stay in the cache
+            if self._is_spare:
+                shifted = self._by.plus_on_temporary(self.weight, constant * self._share.divisor)
+                return self._by.log_of_temporary(shifted)
             shifted = self.plus(constant)
             del self._shifted[constant]
             return self._by.log_of_temporary(shifted)

@@ -104,6 +104,10 @@ class AnyArithmetic:
         """X + other."""
         return x + other
 
+    def plus_on_temporary(self, x: Array, other: Array) -> Array:
+        """X + other of an array that nobody needs any more."""
+        return x + other
+
     def minus(self, x: Array, other: Array) -> Array:
         """X - other."""
         return x - other
@@ -165,6 +169,10 @@ class KeptArithmetic:
     def plus(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
         """X + other."""
         return self._np.add(x, other, self._place(x, other))
+
+    def plus_on_temporary(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
+        """X + other in the place of x."""
+        return self._np.add(x, other, x)
 
     def minus(self, x: NumpyArray, other: Any) -> NumpyArray:
         """X - other."""

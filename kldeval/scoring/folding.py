@@ -139,12 +139,16 @@ def _walked(whole: LazyMap, parts: Iterable[tuple[Fold, Mapping[Role, Share]]]) 
     late = {side: share.late for side, share in sides.items() if share.late}
     terms = [(fold, id(shares[fold.role]), id(shares[_OTHER[fold.role]])) for fold, shares in walked.values()]
 
+    once = _asked_once(terms)
+
     def summed(segment: Sequence[slice]) -> list[Any]:
         sums: list[Any] = [0.0] * (len(late) + len(terms))
         with arithmetic_for(whole.source) as by:
             for rows in segment:
                 by.start()
-                blocks = {side: ShareBlock(share, rows, by) for side, share in sides.items()}
+                blocks = {
+                    side: ShareBlock(share, rows, by, is_asked_once=side in once) for side, share in sides.items()
+                }
                 found = [blocks[side].mass for side in late]
                 found += [_summed(fold, blocks[target], blocks[other]) for fold, target, other in terms]
                 sums = list(map(add, sums, found))
@@ -156,6 +160,16 @@ def _walked(whole: LazyMap, parts: Iterable[tuple[Fold, Mapping[Role, Share]]]) 
     return dict(zip(walked, sums[len(late) :], strict=True))
 
 
+def _asked_once(terms: Iterable[tuple[Fold, int, int]]) -> set[int]:
+    """The sides of which a walk takes nothing but the logarithm of a sum with one constant."""
+    factors: dict[int, list[tuple[Any, ...]]] = {}
+    for fold, target, other in terms:
+        factors.setdefault(target, []).append(())
+        if fold.factor[0] != "own log":
+            factors.setdefault(other, []).append(fold.factor)
+    return {side for side, found in factors.items() if [one[:1] for one in found] == [("other log",)] and found[0][1]}
+
+
 def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:
     name, *constants = fold.factor
     factor = FACTORS[name](target, other, *constants)
@@ -163,4 +177,8 @@ def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:
         return 0.0
     xp = namespace(factor)
     # row by row: BLAS would start threads for a product of more than 10 000 pixels, in a process that is not ours
-    return xp.sum(factor, axis=MAP) if fold.is_count else xp.sum(xp.vecdot(target.weight, factor), axis=-1)
+    if fold.is_count:
+        return xp.sum(factor, axis=MAP)
+    products = xp.vecdot(target.weight, factor)
+    # what `numpy.sum` does, which takes twice as long to find that out
+    return xp.add.reduce(products, axis=-1) if xp.__name__ == "numpy" else xp.sum(products, axis=-1)

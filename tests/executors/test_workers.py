@@ -157,3 +157,17 @@ def test_an_error_in_a_process_keeps_its_kind() -> None:
         "except MissingDependency as error: print(error)\n"
     )
     assert (done.stdout, done.stderr) == ("no such thing\n", "")
+
+
+@needs_fork
+def test_a_fork_that_ends_without_a_result_costs_nothing() -> None:
+    """Its share is done in the process that forked it; what goes wrong there, too, is raised."""
+    done = alone(
+        "from kldeval.process import in_forks\nhere = os.getpid()\n"
+        "print(in_forks(lambda n: n if os.getpid() == here else sys.exit(3), [1, 2, 3]))\n"
+        "print(in_forks(lambda n: n if os.getpid() == here else os.kill(os.getpid(), 9), [1, 2, 3]))\n"
+        "print(in_forks(lambda n: (n, os.getpid() == here), [1, 2]))\n"
+        "try: in_forks(lambda n: 1 / n, [1, 0])\n"
+        "except ZeroDivisionError: print('raised')\n"
+    )
+    assert (done.stdout, done.stderr) == ("[1, 2, 3]\n[1, 2, 3]\n[(1, True), (2, False)]\nraised\n", "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from watching import recorded
 
 import kldeval
 
@@ -144,7 +144,8 @@ def test_large_maps_have_the_numbers_of_small_ones(stored: str, call: str, norm:
 
 @pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
 @pytest.mark.parametrize("call", ["kld", MIT, "ce(ratio_eps=1e-7)", "entropy-gt"])
-def test_the_threads_of_a_large_map_move_no_bit(norm: str, call: str) -> None:
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_the_cores_of_a_large_map_move_no_bit(norm: str, call: str) -> None:
     pred, gt = np.random.default_rng(5).uniform(0, 1, (2, 23, 7)).astype(np.float32)
     with (
         patch("kldeval.normalization.segments.BLOCKS", 2),
@@ -152,26 +153,30 @@ def test_the_threads_of_a_large_map_move_no_bit(norm: str, call: str) -> None:
         patch("kldeval.normalization.arithmetic.LARGE", 1),
     ):
         alone = value(pred, gt, call, (norm, norm))
-        with patch("kldeval.normalization.segments.threads_of_a_map", lambda: 3):
+        with (
+            patch("kldeval.normalization.segments.cores_of_a_map", lambda: 3),
+            patch("kldeval.normalization.segments.is_single_threaded", lambda: True),
+        ):
             assert value(pred, gt, call, (norm, norm)) == alone
     assert alone == pytest.approx(value(pred, gt, call, (norm, norm)), rel=1e-12)
 
 
-def test_one_large_pair_has_all_cores_and_several_share_them() -> None:
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_one_large_pair_has_all_cores_and_several_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = np.random.default_rng(6).uniform(0, 1, (2, 4, 23, 7)).astype(np.float32)
+    forks = recorded(monkeypatch, "kldeval.normalization.segments.in_forks")
     with (
         patch("kldeval.normalization.lazy_map.BLOCK_PIXELS", 7),
         patch("kldeval.normalization.segments.BLOCKS", 2),
-        patch("concurrent.futures.ThreadPoolExecutor", wraps=ThreadPoolExecutor) as pools,
+        patch("kldeval.normalization.segments.is_single_threaded", lambda: True),
     ):
         one = kldeval.evaluate(maps[0, :1], maps[1, :1], jobs=3)
-        assert {call.args for call in pools.call_args_list} == {(3,)}
-        pools.reset_mock()
+        assert {len(shares) for _, shares in forks} == {3}
+        forks.clear()
         kldeval.evaluate(maps[0], maps[1], jobs=3)
-        pools.assert_not_called()
         alone = kldeval.evaluate(maps[0, :1], maps[1, :1], jobs=1)
         assert alone.values("kld") == one.values("kld")
-        pools.assert_not_called()
+        assert not forks
 
 
 @pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
