@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import threading
 from functools import partial
+from http.client import HTTPConnection
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from command_line import kldeval
 from looked_at import LookedAt, make_looked_at
+from programs import python
+from pyarrow import parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,7 +195,7 @@ def test_a_page_that_lists_files_is_a_folder(seen: LookedAt) -> None:
         try:
             scored, nowhere = (
                 subprocess.run(
-                    [sys.executable, "-m", "kldeval", f"{url}/{pred}", f"{url}/gt{slash}", "--format", "json"],
+                    [*python(), "-m", "kldeval", f"{url}/{pred}", f"{url}/gt{slash}", "--format", "json"],
                     env={**os.environ, "PYTHONPATH": str(HOME)},
                     capture_output=True,
                     text=True,
@@ -213,6 +218,12 @@ class QuietHandler(SimpleHTTPRequestHandler):
         return
 
 
+def put(server: HTTPConnection, path: str, data: bytes = b"") -> None:
+    server.request("PUT", path, data)
+    answer = server.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
+
+
 def test_an_s3_on_this_machine(seen: LookedAt) -> None:
     """In a process of its own, for its file system starts threads; without credentials it says so."""
     server = pytest.importorskip("moto.server")
@@ -229,22 +240,18 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-        code = (
-            "import sys, s3fs\n"
-            "files = s3fs.S3FileSystem()\n"
-            "files.mkdir('maps')\n"
-            "files.put(sys.argv[1] + '/', 'maps/', recursive=True)\n"
-            "import numpy, pyarrow, pyarrow.parquet, pathlib\n"
-            "sides = {side: sorted(pathlib.Path(sys.argv[1], side).glob('*.npy')) for side in ('pred', 'gt')}\n"
-            "columns = {side: [numpy.load(path).tolist() for path in paths] for side, paths in sides.items()}\n"
-            "columns['id'] = [path.stem for path in sides['gt']]\n"
-            "with files.open('maps/t.parquet', 'wb') as file:\n"
-            "    pyarrow.parquet.write_table(pyarrow.table(columns), file, row_group_size=2)\n"
-        )
-        subprocess.run(
-            [sys.executable, "-c", code, str(seen.root)], env={**environment, **keys}, check=True, timeout=60
-        )
-        command = [sys.executable, "-m", "kldeval", "s3://maps/pred", "s3://maps/gt", "-o", "s3://maps/out.json"]
+        bucket = HTTPConnection(host, port)
+        put(bucket, "/maps")
+        for path in filter(Path.is_file, seen.root.rglob("*")):
+            put(bucket, f"/maps/{path.relative_to(seen.root).as_posix()}", path.read_bytes())
+        paths = {side: sorted((seen.root / side).glob("*.npy")) for side in ("pred", "gt")}
+        columns: dict[str, Any] = {side: [np.load(path).tolist() for path in paths[side]] for side in paths}
+        columns["id"] = [path.stem for path in paths["gt"]]
+        table_file = io.BytesIO()
+        parquet.write_table(pa.table(columns), table_file, row_group_size=2)
+        put(bucket, "/maps/t.parquet", table_file.getvalue())
+        bucket.close()
+        command = [*python(), "-m", "kldeval", "s3://maps/pred", "s3://maps/gt", "-o", "s3://maps/out.json"]
         command += ["--format", "json", "-m", "kld,nss", "--fixations", "s3://maps/fixations.csv"]
         done = subprocess.run(
             command, env={**environment, **keys}, capture_output=True, text=True, check=False, timeout=60
@@ -252,7 +259,7 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
         here = kldeval(*seen.maps, "-m", "kld,nss", "--fixations", seen.fixations, "--format", "json")
         assert (done.returncode, numbers(done.stdout)) == (0, numbers(here.out)), done.stderr
         table = [
-            *command[:3],
+            *command[: command.index("kldeval") + 1],
             "s3://maps/t.parquet",
             "s3://maps/t*.parquet",
             "--pred-column",
