@@ -6,11 +6,9 @@ of millions of maps keeps of each is its name, in a block of names, and all else
 
 from __future__ import annotations
 
-import heapq
 from abc import abstractmethod
 from array import array
 from collections.abc import Sequence
-from hashlib import blake2b
 from itertools import accumulate, chain, islice, pairwise, repeat
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -240,7 +238,11 @@ class SortedRuns(Generic[Ordered]):
     def merged(self) -> Iterator[Ordered]:
         """All members, sorted; none of them is held any more afterwards."""
         runs, self._runs = self._runs, []
-        return chain.from_iterable(_let_go(runs)) if self._are_in_order else heapq.merge(*runs)
+        if self._are_in_order:
+            return chain.from_iterable(_let_go(runs))
+        from heapq import merge
+
+        return merge(*runs)
 
 
 def in_sorted_runs(
@@ -368,7 +370,10 @@ class Seen:
     """
 
     def __init__(self) -> None:
+        from hashlib import blake2b
+
         self._n = 0
+        self._blake2b = blake2b
         self._digests = [bytearray() for _ in range(BUCKETS)]
 
     def __len__(self) -> int:
@@ -376,7 +381,7 @@ class Seen:
 
     def add(self, text: str) -> bool:
         """Whether the text is new; from now on it is not."""
-        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digest = self._blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         some = self._digests[(digest[0] << 8 | digest[1]) % BUCKETS]
         at = some.find(digest)
         while at > 0 and at % len(digest):  # across two of them

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from fractions import Fraction
 from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +22,7 @@ from kldeval.suffixes import VIDEOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from fractions import Fraction
     from pathlib import Path
 
     from kldeval.data.listing import Listing
@@ -215,6 +215,8 @@ def parse_fps(text: str | None) -> Fraction | None:
     """
     if text is None:
         return None
+    from fractions import Fraction
+
     try:
         found = exact_rate(float(Fraction(str(text))))
     except (ValueError, ZeroDivisionError, OverflowError):
@@ -233,6 +235,8 @@ def exact_rate(rate: float) -> Fraction | None:
     """
     if not 0 < rate <= MOST_FPS:
         return None
+    from fractions import Fraction
+
     whole = round(rate)
     if abs(rate - whole) < WHOLE:
         return Fraction(whole)
