@@ -176,7 +176,7 @@ class Texts(_Compared[str]):
             return True
         return super().__eq__(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def append(self, text: str) -> None:
         """Add one at the end."""
