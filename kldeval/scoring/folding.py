@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kldeval.arrays import any_of, namespace
+from kldeval.arrays import any_of, namespace, row_dots
 from kldeval.metrics.folded import FACTORS, LEAST, LEAST_REST, MOST, ShareBlock
 from kldeval.normalization.arithmetic import arithmetic_for
 from kldeval.normalization.lazy_map import MAP
@@ -176,9 +176,9 @@ def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:
     if factor is None:
         return 0.0
     xp = namespace(factor)
-    # row by row: BLAS would start threads for a product of more than 10 000 pixels, in a process that is not ours
     if fold.is_count:
         return xp.sum(factor, axis=MAP)
-    products = xp.vecdot(target.weight, factor)
+    if xp.__name__ != "numpy":
+        return xp.sum(xp.vecdot(target.weight, factor), axis=-1)
     # what `numpy.sum` does, which takes twice as long to find that out
-    return xp.add.reduce(products, axis=-1) if xp.__name__ == "numpy" else xp.sum(products, axis=-1)
+    return xp.add.reduce(row_dots(target.weight, factor), axis=-1)
