@@ -7,7 +7,6 @@ import re
 import sys
 from contextlib import suppress
 from functools import cache
-from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -78,6 +77,8 @@ def arithmetic() -> str:
     Where it agrees two machines give the same bytes; where it does not, numbers differ by 1e-12 at most. numpy chooses
     among instructions (AVX2, AVX-512, NEON) that round differently: `NPY_DISABLE_CPU_FEATURES` shows it.
     """
+    from hashlib import sha256
+
     found = sha256()
     for dtype in (np.float64, np.float32):
         x = np.arange(1, 1026).astype(dtype) / np.asarray(129, dtype)
@@ -90,6 +91,8 @@ def arithmetic() -> str:
 @cache
 def source_digest() -> str:
     """The SHA-256 of this package's own source, which may differ where the version is the same."""
+    from hashlib import sha256
+
     found = sha256()
     package = str(Path(__file__).parent)
     for folder, below, names in os.walk(package):

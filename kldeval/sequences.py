@@ -6,12 +6,10 @@ of millions of maps keeps of each is its name, in a block of names, and all else
 
 from __future__ import annotations
 
-import heapq
 from abc import abstractmethod
 from array import array
 from collections.abc import Sequence
-from hashlib import blake2b
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise, repeat
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -222,6 +220,31 @@ class Texts(_Compared[str]):
         yield from self._new
 
 
+class SortedRuns(Generic[Ordered]):
+    """Members that come some at a time, and that are sorted; they are held as `packed` holds some of them."""
+
+    def __init__(self, packed: Callable[[list[Ordered]], Iterable[Ordered]]) -> None:
+        self._packed = packed
+        self._runs: list[Iterable[Ordered]] = []
+        self._lasts: list[Ordered] = []
+        self._are_in_order = True
+
+    def add(self, some: list[Ordered]) -> None:
+        """Take in some sorted members."""
+        self._are_in_order = self._are_in_order and not any(some[0] < last for last in self._lasts[-1:])  # type: ignore[operator]
+        self._lasts.append(some[-1])
+        self._runs.append(self._packed(some))
+
+    def merged(self) -> Iterator[Ordered]:
+        """All members, sorted; none of them is held any more afterwards."""
+        runs, self._runs = self._runs, []
+        if self._are_in_order:
+            return chain.from_iterable(_let_go(runs))
+        from heapq import merge
+
+        return merge(*runs)
+
+
 def in_sorted_runs(
     members: Iterable[Ordered], packed: Callable[[list[Ordered]], Iterable[Ordered]]
 ) -> Iterator[Ordered]:
@@ -231,16 +254,14 @@ def in_sorted_runs(
     ['a', 'b', 'c']
     """
     coming = iter(members)
-    runs: list[Iterable[Ordered]] = []
-    lasts: list[Ordered] = []
-    are_in_order = True
+    runs = SortedRuns(packed)
+    is_first = True
     while some := sorted(islice(coming, RUN)):
-        if len(some) < RUN and not runs:
+        if len(some) < RUN and is_first:
             return iter(some)
-        are_in_order = are_in_order and not any(some[0] < last for last in lasts[-1:])  # type: ignore[operator]
-        lasts.append(some[-1])
-        runs.append(packed(some))
-    return chain.from_iterable(_let_go(runs)) if are_in_order else heapq.merge(*runs)
+        is_first = False
+        runs.add(some)
+    return runs.merged()
 
 
 def _let_go(runs: list[T]) -> Iterator[T]:
@@ -255,6 +276,91 @@ def packed_pairs(rows: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     return zip(*(Texts(column) for column in zip(*rows, strict=True)), strict=True)
 
 
+class PackedRows(Sequence[tuple[Any, ...]]):
+    """Tuples of one length, held column by column: numbers in as few bytes as those of a block need.
+
+    What is the same in a whole block is held once.
+
+    >>> rows = PackedRows([("a", 7, None), ("b", 300, None)])
+    >>> rows[1], list(rows)
+    (('b', 300, None), [('a', 7, None), ('b', 300, None)])
+    """
+
+    __slots__ = ("_blocks", "_n")
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._blocks: list[list[Sequence[Any]]] = []
+        self._n = 0
+        coming = iter(rows)
+        while some := list(islice(coming, BLOCK)):
+            self._n += len(some)
+            self._blocks.append([_packed_column(column) for column in zip(*some, strict=True)])
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[one] for one in range(self._n)[place]]
+        number, inside = divmod(range(self._n)[place], BLOCK)
+        return tuple(column[inside] for column in self._blocks[number])
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for columns in self._blocks:
+            yield from zip(*columns, strict=True)
+
+
+def _packed_column(values: tuple[Any, ...]) -> Sequence[Any]:
+    """The values in what takes the least room of them."""
+    first, kinds = values[0], set(map(type, values))
+    if len(kinds) == 1 and values.count(first) == len(values):
+        return _Same(first, len(values))
+    if kinds == {int}:
+        least, most = min(values), max(values)
+        code = next((one for one in "BHIQ" if most - least < 1 << 8 * array(one).itemsize), None)
+        if code is not None:
+            return _Numbers(least, array(code, (value - least for value in values)))
+    return Texts(values) if kinds == {str} else values
+
+
+class _Same(Sequence[Any]):
+    """One object, so many times."""
+
+    __slots__ = ("_n", "_one")
+
+    def __init__(self, one: object, n: int) -> None:
+        self._one = one
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._one
+
+    def __iter__(self) -> Iterator[Any]:
+        return repeat(self._one, self._n)
+
+
+class _Numbers(Sequence[int]):
+    """Whole numbers above a least one."""
+
+    __slots__ = ("_above", "_least")
+
+    def __init__(self, least: int, above: array[int]) -> None:
+        self._least = least
+        self._above = above
+
+    def __len__(self) -> int:
+        return len(self._above)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._least + self._above[place]
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self._least.__add__, self._above)
+
+
 class Seen:
     """Texts that were seen before, by 16 bytes of their digests: two texts never share these.
 
@@ -264,7 +370,10 @@ class Seen:
     """
 
     def __init__(self) -> None:
+        from hashlib import blake2b
+
         self._n = 0
+        self._blake2b = blake2b
         self._digests = [bytearray() for _ in range(BUCKETS)]
 
     def __len__(self) -> int:
@@ -272,7 +381,7 @@ class Seen:
 
     def add(self, text: str) -> bool:
         """Whether the text is new; from now on it is not."""
-        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digest = self._blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         some = self._digests[(digest[0] << 8 | digest[1]) % BUCKETS]
         at = some.find(digest)
         while at > 0 and at % len(digest):  # across two of them

@@ -26,8 +26,12 @@ def as_many(monkeypatch: pytest.MonkeyPatch, block: int = 2) -> None:
     """Names are sorted and joined `block` at a time, and pairs are made of them whenever they are asked for."""
     for name in ("sequences.RUN", "sequences.BLOCK", "data.names.BLOCK"):
         monkeypatch.setattr(f"kldeval.{name}", block)
-    for name in ("data.pairing", "data.dataset", "data.stacks"):
-        monkeypatch.setattr(f"kldeval.{name}.MOST_KEPT", 0)
+    for name in ("containers.packed.BLOCK", "containers.zip_directory.AT_ONCE"):
+        monkeypatch.setattr(f"kldeval.data.{name}", block)
+    for name, value in (("PIECE", 64 * block), ("LONGEST_END", 99)):
+        monkeypatch.setattr(f"kldeval.data.containers.zip_directory.{name}", value)
+    for name in ("pairing", "dataset", "stacks", "containers.contents"):
+        monkeypatch.setattr(f"kldeval.data.{name}.MOST_KEPT", 0)
 
 
 @pytest.fixture(scope="module", params=["few", "many"])

@@ -25,7 +25,7 @@ from kldeval.provenance import versions
 from kldeval.records import Failure, Score, Skipped
 from kldeval.reports.fitting import Fitted, FittedMap
 from kldeval.reports.moments import exact_mean
-from kldeval.reports.significance import check_seed
+from kldeval.reports.resampling import check_seed
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan

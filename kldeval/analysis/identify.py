@@ -140,6 +140,7 @@ class Sums:
         )
         self.groups: defaultdict[str, int] = defaultdict(int)
         self.sizes_differ = False
+        self._totals: dict[str, dict[tuple[Shape, str], float]] = {}
 
     def add(self, name: str, shapes: tuple[Shape, Shape], answers: Mapping[str, float | str]) -> None:
         """Add the answers of one pair."""
@@ -151,16 +152,23 @@ class Sums:
             if isinstance(answer, float):
                 self.answers[key][gt, group].append(answer)
 
+    def _total(self, name: str) -> dict[tuple[Shape, str], float]:
+        """A sum over the maps of each shape and group; none where a map has no number."""
+        found: Mapping[tuple[Shape, str], list[float]] = self.answers.get(name, {})
+        if sum(map(len, found.values())) < sum(self.groups.values()):
+            return {}
+        return {key: exact_sum(values) for key, values in found.items()}
+
     def means(self, candidate: Candidate) -> Iterator[tuple[str, float]]:
         """The mean over all maps, and over the means of their groups; none where a map has no number."""
-        found: Mapping[tuple[Shape, str], list[float]] = self.answers.get(candidate.sum, {})
-        n = sum(self.groups.values())
-        if not n or sum(map(len, found.values())) < n:
-            return
+        if candidate.sum not in self._totals:
+            self._totals[candidate.sum] = self._total(candidate.sum)
         totals: defaultdict[str, list[float]] = defaultdict(list)
-        for (shape, group), values in found.items():
-            totals[group].append(exact_sum(values) / divisor(candidate.settings, shape))
-        yield "maps", exact_sum(chain.from_iterable(totals.values())) / n
+        for (shape, group), total in self._totals[candidate.sum].items():
+            totals[group].append(total / divisor(candidate.settings, shape))
+        if not totals:
+            return
+        yield "maps", exact_sum(chain.from_iterable(totals.values())) / sum(self.groups.values())
         if len(self.groups) > 1:
             yield "groups", exact_mean(exact_sum(parts) / self.groups[name] for name, parts in totals.items())
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kldeval.errors import UsageProblem
 from kldeval.normalization.gaussian import blurred
-from kldeval.reports.significance import check_seed
+from kldeval.reports.resampling import check_seed
 
 if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array

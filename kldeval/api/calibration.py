@@ -11,7 +11,7 @@ from kldeval.api.request import asked
 from kldeval.api.sources import check_paired, folder_of
 from kldeval.parameters import calibrate_parameters, explicit
 from kldeval.reports.documents import Resampling
-from kldeval.reports.significance import check_resampling
+from kldeval.reports.resampling import check_resampling
 from kldeval.wording import speaks_python
 
 if TYPE_CHECKING:

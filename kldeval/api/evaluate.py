@@ -94,7 +94,7 @@ def evaluate(
     said = {name: options.pop(name) for name in DRAWN if name in options}
     drawn = Resampling(**said)
     if said:
-        from kldeval.reports.significance import check_resampling
+        from kldeval.reports.resampling import check_resampling
 
         check_resampling(drawn.resamples, drawn.confidence, drawn.seed)
     if isinstance(pred, Mapping):

@@ -14,7 +14,7 @@ from kldeval.errors import UsageProblem
 from kldeval.grammar import unknown
 from kldeval.parameters import OF_OBSERVERS, explicit, observers_parameters
 from kldeval.reports import learning_curves as curves
-from kldeval.reports.significance import check_resampling
+from kldeval.reports.resampling import check_resampling
 from kldeval.settings.auxiliary import READING
 from kldeval.wording import speaks_python
 

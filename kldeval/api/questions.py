@@ -55,7 +55,7 @@ from kldeval.reports.identification import published_value
 from kldeval.reports.json_reader import load_document
 from kldeval.reports.leaderboard import check_adaptive_bins, name_models
 from kldeval.reports.merging import only
-from kldeval.reports.significance import check_resampling
+from kldeval.reports.resampling import check_resampling
 from kldeval.run_options import RunOptions
 from kldeval.settings.signature import combined
 from kldeval.wording import in_python, speaks_python

@@ -19,6 +19,7 @@ from kldeval.cli.options import (
     request_from,
 )
 from kldeval.cli.reporting import VerboseOptions, check_outputs
+from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +105,8 @@ def command(paths: tuple[Path, ...], options: AuditOptions) -> int:
     for one in (write, *(writer for _, writer in files)):
         check_installed(one)
     check_outputs(path for path, _ in files)
+    if not options.conventions:  # names that are wrong are told first
+        check_there(paths)
     scorer = _audit_of_companion if _metric(options) != "kld" else _audit_of_kld
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         found = with_config_provenance(scorer(_models(paths[:-1]), paths[-1], options, progress))

@@ -23,6 +23,7 @@ from kldeval.cli.options import (
     split_paths,
 )
 from kldeval.cli.reporting import LookOptions, OutputOptions, deliver, exit_code, open_sink
+from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,7 @@ def command(paths: tuple[Path, ...], options: CalibrateOptions) -> int:
     kldeval calibrate logits/ labels/ --norm softmax --axis 0 --ignore-index 255
     kldeval calibrate logits/ gt/ --norm sigmoid
     """  # noqa: D301 - \b is click's mark of lines to keep
+    check_there(paths)
     from kldeval.analysis.calibrate import calibrate
     from kldeval.cli.config import with_config_provenance
     from kldeval.cli.terminal import progress_bar

@@ -21,6 +21,7 @@ from kldeval.cli.options import (
     split_paths,
 )
 from kldeval.cli.rows import ignored_label, with_defaults
+from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,8 @@ def command(paths: tuple[Path, ...], options: CheckOptions) -> int:
 
     Exit code 1 if anything is wrong: the same maps would fail in an evaluation with the same options.
     """
+    if not options.rows:
+        check_there(paths)
     from kldeval.analysis.check import inspect
     from kldeval.errors import UsageProblem
     from kldeval.writers.small_pages import inspection_page, inspection_text

@@ -31,6 +31,7 @@ from kldeval.cli.reporting import (
     wants_pictures,
 )
 from kldeval.cli.rows import score_rows_of, with_defaults
+from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
     from kldeval.reports.strips import Strip
@@ -67,6 +68,7 @@ def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     gates = parse_gates(options.fail_if, settings.keys if settings.reduction != "none" else ())
     sink = open_sink(options)
     resampling_from(options)
+    check_there(paths)
     label = ", ".join(options.names or [path.name for path in preds]) or "pairs"
     parts = _parts(preds, gt, options)
     with progress_bar(progress=options.progress, quiet=options.quiet, label=label) as progress:

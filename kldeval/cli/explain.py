@@ -11,6 +11,7 @@ from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, render_options, say, show, terminal_width
 from kldeval.cli.options import FileOptions, NumericOptions, pair_of_paths, request_from, settings_from
 from kldeval.cli.reporting import SignatureOptions, check_outputs
+from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,7 @@ def command(pred: Path, gt: Path, options: ExplainOptions) -> int:
     kldeval explain pred.png gt.png --save pair.png
     kldeval explain pred_dir gt_dir --worst 1
     """  # noqa: D301 - \b is click's mark of lines to keep
+    check_there((pred, gt))
     from kldeval.analysis.explain import explain, worst_map
     from kldeval.engine.run import read_one, run
     from kldeval.writers.small_pages import explanation_page

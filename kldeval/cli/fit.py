@@ -10,6 +10,7 @@ from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
 from kldeval.cli.groups import DEBUG, FilePath, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.options import EngineOptions, FileOptions, GroupOptions, NamingOptions
+from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,7 @@ def command(pred: Path, gt: Path, options: FitOptions) -> int:
     kldeval fit pred_dir gt_dir
     kldeval fit pred_dir gt_dir --parts temperature,uniform --format json
     """  # noqa: D301 - \b is click's mark of lines to keep
+    check_there((pred, gt))
     from kldeval.analysis.fit import PARTS, fit, settings_of_fit
     from kldeval.cli.options import request_from
     from kldeval.cli.terminal import progress_bar

@@ -22,6 +22,7 @@ from kldeval.cli.options import (
     pair_of_paths,
     request_from,
 )
+from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +73,7 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
 
     Exit code 0 when something prints the number, or the whole row, else 1.
     """  # noqa: D301 - \b is click's mark of lines to keep
+    check_there((pred, gt))
     from kldeval.analysis.identify import Request, identify
     from kldeval.cli.terminal import progress_bar
     from kldeval.errors import UsageProblem

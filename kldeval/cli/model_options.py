@@ -66,7 +66,7 @@ def resampling_from(options: ResamplingOptions) -> Resampling:
         UsageProblem: too few resamples, or a confidence that is not between 0 and 1.
     """
     from kldeval.reports.documents import Resampling
-    from kldeval.reports.significance import check_resampling
+    from kldeval.reports.resampling import check_resampling
 
     check_resampling(options.resamples, options.confidence)
     return Resampling(options.resamples, options.seed, options.confidence)

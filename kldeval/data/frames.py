@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from fractions import Fraction
 from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.data.containers import OF_VIDEOS, open_container
+from kldeval.data.containers.packed import PackedMembers
 from kldeval.data.listing import is_excluded, name_of, suffix_of
 from kldeval.data.readers.members import with_contents
 from kldeval.errors import UsageProblem, printable
@@ -22,6 +22,7 @@ from kldeval.suffixes import VIDEOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from fractions import Fraction
     from pathlib import Path
 
     from kldeval.data.listing import Listing
@@ -105,6 +106,8 @@ def _check_names(path: Path, videos: Sequence[str], listing: Listing) -> None:
 
 
 def _frames(folder: Folder) -> dict[str, Member]:
+    if isinstance(folder.members, PackedMembers):  # no video holds so many
+        return {}
     held = (folder.members or {}).items()
     return {relative: one for relative, one in held if isinstance(one, Member) and is_frame(one)}
 
@@ -212,6 +215,8 @@ def parse_fps(text: str | None) -> Fraction | None:
     """
     if text is None:
         return None
+    from fractions import Fraction
+
     try:
         found = exact_rate(float(Fraction(str(text))))
     except (ValueError, ZeroDivisionError, OverflowError):
@@ -230,6 +235,8 @@ def exact_rate(rate: float) -> Fraction | None:
     """
     if not 0 < rate <= MOST_FPS:
         return None
+    from fractions import Fraction
+
     whole = round(rate)
     if abs(rate - whole) < WHOLE:
         return Fraction(whole)

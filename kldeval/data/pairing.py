@@ -22,6 +22,7 @@ from kldeval.data.containers import (
     open_variable,
     part_at,
 )
+from kldeval.data.containers.packed import PackedMembers
 from kldeval.data.frames import (
     ALL_FRAMES,
     Folder,
@@ -34,6 +35,7 @@ from kldeval.data.frames import (
     with_frames,
 )
 from kldeval.data.gridded_files import with_variables
+from kldeval.data.kinds import kind_of
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.names import FilesByName, meet
 from kldeval.data.readers import READERS, is_readable
@@ -41,7 +43,6 @@ from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
-from kldeval.regular import why
 from kldeval.sequences import MOST_KEPT, Lazy, Texts, in_sorted_runs, packed_pairs
 from kldeval.suffixes import stem_of
 
@@ -151,7 +152,7 @@ def find_pairs(
     containers, members = _held(paths, keys, variables, columns, limits)
     named = {path: _variable(place, keys, variables) for place, path in enumerate(paths)}
     kinds = [
-        "folder" if held else "file" if member else _kind(path)
+        "folder" if held else "file" if member else kind_of(path)
         for path, held, member in zip(paths, containers, members, strict=True)
     ]
     if kinds == ["folder", "file"]:
@@ -291,7 +292,7 @@ def _listings(
         UsageProblem: some hold no map, saying what each of them holds.
     """
     found = [
-        Folder(path, Listing(Texts(in_sorted_runs(held.members, Texts)), held.strangers), held.members)
+        Folder(path, Listing(_sorted_names(held.members), held.strangers), held.members)
         if held
         else with_variables(with_frames(path, list_folder(path), limits, exclude), variables.get(path), limits)
         for path, held in folders
@@ -302,6 +303,11 @@ def _listings(
         readable = f"; readable are {' '.join(sorted(READERS))}" if has_others else ""
         raise UsageProblem(f"{'; '.join(empty)}{readable}")
     return found
+
+
+def _sorted_names(members: Mapping[str, Member]) -> Sequence[str]:
+    """The paths of the members of a container, in order."""
+    return members.names if isinstance(members, PackedMembers) else Texts(sorted(members))
 
 
 def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:
@@ -394,18 +400,6 @@ def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extr
         len(extra) if allow_extra else 0,
         lone=_kept(Lazy(found.missing, lambda place: _pair(gt, gt, place, place))),
     )
-
-
-def _kind(path: Path) -> str:
-    try:
-        if path.is_dir():
-            return "folder"
-        if path.is_file():
-            return "file"
-        what = "is neither a file nor a folder" if path.exists() else "does not exist"
-    except OSError as error:
-        what = f"cannot be looked at ({why(error)})"
-    raise UsageProblem(f"{printable(path)} {what}; give two files or two folders of maps")
 
 
 def _side(what: str, found: Folder, namer: Namer, exclude: Sequence[str], template: str) -> MapSide:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from tempfile import TemporaryFile, gettempdir
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +33,8 @@ def scratch(shape: tuple[int, ...], dtype: Any, name: str | None = None) -> Arra
     n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     if n_bytes < LARGE:
         return np.empty(shape, dtype)
+    from tempfile import TemporaryFile, gettempdir
+
     try:
         with TemporaryFile() if name is None else open(name, "r+b") as file:  # noqa: PTH123 - both are files
             reserve(file.fileno(), n_bytes)

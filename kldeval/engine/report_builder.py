@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +113,9 @@ def shard_of(pairs: Iterable[Pair], request: RunOptions) -> dict[str, str]:
     """Of a share of the pairs which one it is, and a digest of the names and sizes of all, the same in every share."""
     if request.shard is None:
         return {}
-    digest = hashlib.sha256()
+    from hashlib import sha256
+
+    digest = sha256()
     count = 0
     for count, pair in enumerate(pairs, 1):  # noqa: B007 - the last number is how many there are
         size = pair.gt.stat().st_size if isinstance(pair.gt, Path) and pair.gt.exists() else 0

@@ -67,8 +67,8 @@ def name_of_color_map(array: Array) -> str | None:
     colours = colours[:: 1 + len(colours) // LOOKED_AT].astype(np.float32) * np.float32(_to_levels(array))
     if len(np.unique(colours, axis=0)) < FEWEST or np.ptp(colours, axis=1).mean() < EXACT:
         return None  # a picture of few colours says too little, and one that is nearly grey has none
+    distances = {name: _distances(colours, table) for name, table in _tables().items()}
     for near, share in ((EXACT, SHARE_EXACT), (LOSSY, SHARE_LOSSY)):
-        distances = {name: _distances(colours, table) for name, table in _tables().items()}
         painted = {name: found.mean() for name, found in distances.items() if (found <= near).mean() >= share}
         if painted:
             return min(painted, key=painted.__getitem__)

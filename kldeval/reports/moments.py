@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -225,6 +224,8 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
     overflown = not (math.isfinite(total) and math.isfinite(weight))
     if not overflown or not all(math.isfinite(number) for pair in counted for number in pair):
         return total / weight if weight else math.nan
+    from fractions import Fraction
+
     exact = sum(Fraction(value) * Fraction(weight) for value, weight in counted)
     return float(exact / sum(Fraction(weight) for _, weight in counted))
 

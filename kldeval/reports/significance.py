@@ -15,6 +15,7 @@ from kldeval.errors import UsageProblem
 from kldeval.packages import load_package
 from kldeval.reports.documents import PairedResult
 from kldeval.reports.moments import exact_mean
+from kldeval.reports.resampling import check_resampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-
-FEWEST_RESAMPLES = 100
 
 LARGEST = 1e150
 """Sums of squares of numbers up to this are finite."""
@@ -113,32 +112,6 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = running
     return tuple(adjusted)
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that random numbers cannot begin with.
-
-    Raises:
-        UsageProblem: it is below 0.
-    """
-    if seed < 0:
-        msg = f"--seed {seed}: a seed is 0 or more"
-        raise UsageProblem(msg)
-
-
-def check_resampling(resamples: int, confidence: float, seed: int = 0) -> None:
-    """Refuse settings that can mean nothing.
-
-    Raises:
-        UsageProblem: too few resamples, a confidence that is not between 0 and 1, or a seed below 0.
-    """
-    check_seed(seed)
-    if resamples < FEWEST_RESAMPLES:
-        msg = f"{resamples} resamples are too few for an interval: {FEWEST_RESAMPLES} at least, 10000 are usual"
-        raise UsageProblem(msg)
-    if not 0 < confidence < 1:
-        msg = f"confidence {confidence} is not between 0 and 1: 0.95 is usual"
-        raise UsageProblem(msg)
 
 
 def _check_differences(differences: Floats) -> None:

@@ -13,6 +13,7 @@ from kldeval.data.causes import SIDES, negative, unnormalised
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.memory import NamedMaps
+from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import axes_of, class_axis, ending, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.errors import MapProblem
+    from kldeval.grammar import Call
     from kldeval.memory import MapFolder
     from kldeval.normalization.chain import Chain
     from kldeval.records import DensityProvenance, MapPair, Score
@@ -36,9 +38,6 @@ ROUNDING = 1e-5
 
 PROBLEMS = ("nonfinite", "overflow", "negative", "empty", "outside", "unnormalised")
 """What may stand against a normalisation, in the order in which it is said."""
-
-EMD_FACTOR = 32
-"""How many pixels of a side emd takes for one cell where its call does not say."""
 
 LARGE_EPSILON = 0.1
 """An epsilon of this share of the mean probability 1/N moves the number visibly."""
@@ -71,10 +70,13 @@ class Diagnostics:
             settings.pred[0].name == "log-prob",
             tuple(_bounded(settings)),
             axes_of(settings.gt) in (None, MAP),
-            max(
-                (call.keywords.get("factor", EMD_FACTOR) for call in settings.metrics if call.name == "emd"), default=0
-            ),
+            max((_cell_of(call) for call in settings.metrics if call.name == "emd"), default=0),
         )
+
+
+def _cell_of(emd: Call) -> int:
+    """How many pixels of a side a call of emd takes for one cell."""
+    return int({**METRICS[emd.name].defaults, **emd.keywords}["factor"])
 
 
 def reason_of(problem: MapProblem) -> Reason:

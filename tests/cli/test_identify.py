@@ -416,11 +416,13 @@ class TestRefusals:
 
 
 @pytest.mark.parametrize("values", [["0.355"], ["kld=0.725", "cc=0.97"], ["kld=123.4"]])
-def test_a_saved_identification_has_its_schema_and_is_shown_again(tmp_path: Path, values: list[str]) -> None:
+def test_a_saved_identification_has_its_schema_and_is_shown_again(
+    tmp_path: Path, values: list[str], two: tuple[Path, Path]
+) -> None:
     asked = [word for value in values for word in ("--value", value)]
-    sides = SAMPLE / "bold", SAMPLE / "gt"
-    done = kldeval("identify", *asked, *sides, "--format", "json", "-q")
+    sides = two if values == ["kld=123.4"] else (BOLD, GT)
+    done = identified(*asked, *sides, "--format", "json")
     validate(json.loads(done.out), "identify")
     (tmp_path / "found.json").write_text(done.out)
     assert kldeval("show", tmp_path / "found.json", "--format", "json").out == done.out
-    assert kldeval("show", tmp_path / "found.json").out == kldeval("identify", *asked, *sides, "-q").out
+    assert kldeval("show", tmp_path / "found.json").out == identified(*asked, *sides).out

@@ -9,6 +9,7 @@ import lzma
 import os
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 import zlib
 from functools import partial
@@ -24,6 +25,7 @@ import scipy.special
 import torch
 from backports import zstd
 from command_line import kldeval, score
+from many import as_many
 
 import kldeval as package
 
@@ -279,6 +281,94 @@ def test_the_sidecars_of_densities_are_read_in_archives(maps: Arrays) -> None:
     assert "density:gaussian(sigma=1" in expected["kld"]
     assert [report("pred", made)["signature"] for made in ("made.zip", "made.tar")] == [expected, expected]
     assert maps
+
+
+# of very many members
+
+
+def an_archive_of_all_sorts(target: str, maps: Arrays) -> None:
+    """Maps out of order, sidecars, files of other kinds, hidden ones, paths that lead out, folders, links."""
+    files = {f"{name}.npy": Path(f"pred/{name}.npy").read_bytes() for name in reversed(maps)}
+    files |= {f"{name}.json": b"{}" for name in maps} | {"read me.txt": b"", ".hidden.npy": b"", "../out.npy": b""}
+    if target.endswith(".npz"):
+        np.savez(target, **dict(reversed(maps.items())))  # type: ignore[arg-type]  # as its stub has it
+    elif target.endswith(".zip"):
+        Path(target).write_bytes(b"#!/bin/sh\n")  # what unpacks itself begins with a program
+        with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.mkdir("v")
+            for name, data in files.items():
+                archive.writestr(name.replace("/", "\\"), data)
+            archive.comment = b"made by hand"
+    else:
+        with tarfile.open(target, "w") as archive:
+            archive.addfile(tarfile.TarInfo("v/"))
+            for name, data in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+            link = tarfile.TarInfo("b linked.npy")
+            link.type, link.linkname = tarfile.SYMTYPE, "b.npy"
+            archive.addfile(link)
+
+
+@pytest.mark.parametrize("kind", ["zip", "npz", "tar"])
+def test_of_many_members_the_report_is_that_of_few(maps: Arrays, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    target = f"all.{kind}"
+    an_archive_of_all_sorts(target, maps)
+    asked = [
+        (target, "gt"),
+        (target, target),
+        ("gt", target, "--limit", "2"),
+        (f"{target}/v", "gt/v"),
+        (target, "none"),
+    ]
+    few = [kldeval(*words, "--format", "json") for words in asked]
+    as_many(monkeypatch)
+    assert [kldeval(*words, "--format", "json") for words in asked] == few
+    assert [row["name"] for row in json.loads(few[0].out)["maps"]] == list(NAMES)
+
+
+def test_what_is_wrong_with_the_list_of_many_members_is_said(maps: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    an_archive_of_all_sorts("all.zip", maps)
+    data = Path("all.zip").read_bytes()
+    at = data.index(b"PK\1\2")
+    with zipfile.ZipFile("all.zip", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.write("pred/a.npy", "a.npy")
+    few = kldeval("all.zip", "gt")
+    assert few.err == "kldeval: all.zip holds two members of the path a.npy\n"
+    as_many(monkeypatch)
+    assert kldeval("all.zip", "gt") == few
+    for place, changed in ((at, b"PK\7\7"), (at + 28, b"\xff\xff")):
+        Path("all.zip").write_bytes(data[:place] + changed + data[place + len(changed) :])
+        refused = kldeval("all.zip", "gt")
+        assert refused.code == 2
+        assert "all.zip: damaged, or not what it seems to be (BadZipFile: " in refused.err
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_member_of_an_archive_adds_some_bytes(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Names, places and sizes of both sides; an object of a member and what `zipfile` notes of it would take 1200."""
+    as_many(monkeypatch, 128)
+    monkeypatch.setattr("kldeval.data.containers.zip_directory.AT_ONCE", 16)
+    for number in (128, 512):
+        with zipfile.ZipFile(f"{number}.zip", "w") as archive, tarfile.open(f"{number}.tar", "w") as tar:
+            for place in range(number):
+                info = tarfile.TarInfo(f"COCO_val2014_{place:012d}.npy")
+                info.size = 100
+                archive.writestr(info.name, b"1" * 100)
+                tar.addfile(info, io.BytesIO(b"1" * 100))
+
+    def listed(number: int) -> int:
+        kldeval(f"{number}.{kind}", f"{number}.{kind}", "--limit", "1", "--jobs", "1")
+        return tracemalloc.get_traced_memory()[1]
+
+    listed(128)  # fills what is kept from run to run
+    tracemalloc.start()
+    few = listed(128)
+    tracemalloc.reset_peak()
+    many = listed(512)
+    tracemalloc.stop()
+    assert (many - few) / 384 < 400
 
 
 def test_a_path_may_lead_into_a_container(maps: Arrays) -> None:

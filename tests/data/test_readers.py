@@ -7,12 +7,13 @@ import io
 import json
 import os
 import struct
+import sys
 import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -26,6 +27,9 @@ from reading import SUFFIXES, read_fixations, read_map, read_size
 
 from kldeval.data.class_weights import weights_text
 from kldeval.errors import KldevalError, UnreadableMap, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -92,12 +96,15 @@ class TestPng:
         depth = data.draw(st.sampled_from(DEPTHS[kind]))
         height, width = data.draw(st.tuples(st.integers(1, 19), st.integers(1, 19)))
         seed, interlaced = data.draw(st.integers(0, 2**32)), data.draw(st.booleans())
-        file = any_png(np.random.default_rng(seed), height, width, kind, depth, interlaced=interlaced)
+        filters = data.draw(st.sampled_from([range(5), (0,), (1,), (2,)]))  # most programs write one for all rows
+        file = any_png(np.random.default_rng(seed), height, width, kind, depth, filters, interlaced=interlaced)
         expected = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
-        for without in (False, True):
+        for without in ("", "imagecodecs", "kornia_rs"):
             with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-                if without:
-                    patch.setattr("kldeval.data.readers.png._decoders", lambda: None)
+                if without == "imagecodecs":
+                    patch.setattr("kldeval.data.readers.png._add_up", lambda: None)
+                elif without:
+                    patch.setitem(sys.modules, without, None)
                 found = read(Path(folder), "x.png", file).array
             np.testing.assert_array_equal(found, expected)
             assert expected is not None
@@ -198,8 +205,17 @@ def transparent(*key: int) -> bytes:
     return png_chunk(b"tRNS", struct.pack(f">{len(key)}H", *key))
 
 
-def any_png(rng: np.random.Generator, height: int, width: int, kind: int, depth: int, *, interlaced: bool) -> bytes:
-    """A PNG of random samples, every row filtered by a random filter."""
+def any_png(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    kind: int,
+    depth: int,
+    filters: Sequence[int] = range(5),
+    *,
+    interlaced: bool,
+) -> bytes:
+    """A PNG of random samples, every row filtered by one of the filters."""
     samples = rng.integers(0, 2**depth, (height, width, SAMPLES[kind]))
     n_bytes, filtered = max(1, depth * samples.shape[-1] // 8), b""
     for first, left, down, right in ADAM7 if interlaced else ((0, 0, 1, 1),):
@@ -207,7 +223,7 @@ def any_png(rng: np.random.Generator, height: int, width: int, kind: int, depth:
         before = b""
         for row in part if part.size else ():
             packed = pack(row.reshape(-1), depth)
-            filtered += apply_filter(int(rng.integers(0, 5)), packed, before or bytes(len(packed)), n_bytes)
+            filtered += apply_filter(int(rng.choice(filters)), packed, before or bytes(len(packed)), n_bytes)
             before = packed
     palette = png_chunk(b"PLTE", rng.integers(0, 256, 3 * 2**depth).astype(np.uint8).tobytes())
     stream = zlib.compress(filtered, int(rng.integers(0, 10)))

@@ -300,6 +300,13 @@ def test_a_file_that_changes_while_it_is_scored_is_not_kept(
     assert run(*paths, "--cache", floats.root / "cache") == run(*paths)
 
 
+def repeat_last_row(table: Path) -> str:
+    """Put the last row of a table of fixations there once more; the image that it is of."""
+    rows = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([*rows, rows[-1]]) + "\n", encoding="utf-8")
+    return rows[-1].partition(",")[0]
+
+
 @pytest.mark.parametrize("is_said", [True, False], ids=["by the signature", "by the context"])
 def test_fixations_on_another_image_change_every_row(
     seen: LookedAt, scored: Scored, monkeypatch: pytest.MonkeyPatch, *, is_said: bool
@@ -309,8 +316,7 @@ def test_fixations_on_another_image_change_every_row(
         monkeypatch.setattr("kldeval.engine.auxiliary.context_text", lambda _: "images(n=3,sha256=0123456789abcdef)")
     words = (*seen.maps, "-m", "sauc,nss", "--fixations", seen.fixations)
     run(*words, "--cache", seen.root / "cache")
-    table = seen.fixations.read_text(encoding="utf-8").splitlines()
-    seen.fixations.write_text("\n".join([*table, table[-1]]) + "\n", encoding="utf-8")
+    repeat_last_row(seen.fixations)
     scored.names.clear()
     cached = run(*words, "--cache", seen.root / "cache")
     assert len(scored.names) == len(list((seen.root / "pred").iterdir()))
@@ -355,11 +361,10 @@ def test_what_stands_beside_a_pair_is_part_of_its_row(
 def test_fixations_of_another_observer_are_part_of_the_row(seen: LookedAt, scored: Scored) -> None:
     words = (*seen.maps, "-m", "nss", "--fixations", seen.fixations)
     run(*words, "--cache", seen.root / "cache")
-    table = seen.fixations.read_text(encoding="utf-8").splitlines()
-    seen.fixations.write_text("\n".join([*table, table[-1]]) + "\n", encoding="utf-8")
+    image = repeat_last_row(seen.fixations)
     scored.names.clear()
     cached = run(*words, "--cache", seen.root / "cache")
-    assert scored.names == [table[-1].partition(",")[0]]
+    assert scored.names == [image]
     assert cached == run(*words)
 
 

@@ -56,7 +56,7 @@ class Container:
 
     path: Path
     members: Mapping[str, Member]
-    strangers: tuple[str, ...] = ()
+    strangers: Sequence[str] = ()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -199,7 +199,7 @@ def _elsewhere(path: Path) -> Container | None:
 
 
 @lru_cache(maxsize=4)
-def _held_by(path: Path, _stamp: Stamp | None) -> tuple[Mapping[str, Member], tuple[str, ...]]:
+def _held_by(path: Path, _stamp: Stamp | None) -> tuple[Mapping[str, Member], Sequence[str]]:
     """The members of a container, and what is no map, kept for the next path in it."""
     found = open_container(path)
     return (found.members, found.strangers) if found else ({}, ())

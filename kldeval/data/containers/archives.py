@@ -15,13 +15,14 @@ import zlib
 from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
-from itertools import permutations
+from itertools import chain, islice, permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kldeval.data.containers import TARS, compressed
 from kldeval.data.containers.contents import container_of
+from kldeval.data.containers.zip_directory import listed
 from kldeval.data.readers.entries import NUMBERS, TEXTS, axis_of_names
 from kldeval.data.readers.numpy_files import LONGEST_HEADER, declared
 from kldeval.data.readers.stored import SLACK, Limits, check_expansion, unreadable
@@ -67,11 +68,13 @@ def contents(path: Path, limits: Limits) -> Container | None:
     check_regular(path)
     if path.name.lower().endswith(TARS):
         return container_of(path, _tar_members(path, limits))
-    members = list(_zip_members(path))
+    members = _zip_members(path)
     if path.suffix.lower() == ".npz":
-        members = _named(path, members) or members
-        if len(members) <= 1:
+        first = list(islice(members, 3))
+        named = _named(path, first)
+        if len(first) <= 1 or len(named) == 1:
             return None
+        members = iter(named) if named else chain(first, members)
     return container_of(path, members)
 
 
@@ -98,12 +101,11 @@ def _head(path: Path, name: str) -> BytesIO:
 
 def _zip_members(path: Path) -> Iterator[Member]:
     is_npz = path.suffix.lower() == ".npz"
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if not entry.is_dir():
-                # some programs on Windows write backslashes, which the format forbids
-                name = entry.filename.removesuffix(".npy") if is_npz else entry.filename.replace("\\", "/")
-                yield Member(path, name, __name__, _place(entry), is_array=is_npz)
+    for entry in listed(path):
+        if not entry.is_dir():
+            # some programs on Windows write backslashes, which the format forbids
+            name = entry.filename.removesuffix(".npy") if is_npz else entry.filename.replace("\\", "/")
+            yield Member(path, name, __name__, _place(entry), is_array=is_npz)
 
 
 def _place(entry: zipfile.ZipInfo) -> tuple[object, ...]:
@@ -121,7 +123,8 @@ def _tar_members(path: Path, limits: Limits) -> Iterator[Member]:
     if file:
         file.seek(0)
     with tarfile.open(path, "r:", fileobj=file) as archive:
-        for entry in archive:
+        while (entry := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined]  # where it keeps what it has read
             if entry.isdir():
                 continue
             kind = "link" if not entry.isreg() else "sparse" if entry.issparse() else "packed" if is_packed else "tar"

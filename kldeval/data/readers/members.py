@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from hashlib import sha256
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -71,6 +70,8 @@ def contents_digest(path: Path | Member, limits: Limits, *, is_fresh: bool = Fal
     """
     if not isinstance(path, Member):
         return file_digest(path)
+    from hashlib import sha256
+
     found = _read.__wrapped__(path, limits, None) if is_fresh else fetched(path, limits)
     if isinstance(found, BytesInMemory):
         return sha256(found.data).hexdigest()
