@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import io
 import json
 import os
 import subprocess
 import sys
 import threading
 from functools import partial
+from http.client import HTTPConnection
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from command_line import kldeval
 from looked_at import LookedAt, make_looked_at
+from programs import python
+from pyarrow import parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-fsspec = pytest.importorskip("fsspec")
+fsspec = pytest.importorskip("fsspec.asyn") and pytest.importorskip("fsspec")
 
 HOME = Path(__file__).parents[2]
 
@@ -55,6 +62,31 @@ def test_folders_in_memory_score_as_those_on_disk(seen: LookedAt, stored: str, w
 def test_two_files_are_one_pair(seen: LookedAt, stored: str) -> None:
     here = kldeval(*(path / "a.npy" for path in seen.maps), "--score-only")
     assert kldeval(f"{stored}/pred/a.npy", f"{stored}/gt/a.npy", "--score-only") == here
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "github", "webhdfs", "reference", "dir", "simplecache"])
+def test_a_scheme_that_needs_more_than_a_url_is_refused_in_one_line(scheme: str) -> None:
+    """Before its file system is half made, whose end would print a traceback."""
+    outcome = kldeval(f"{scheme}://host/pred", f"{scheme}://host/gt")
+    gc.collect()
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert outcome.err.startswith(f"kldeval: {scheme}:// is no scheme that files are read from: ")
+
+
+def test_a_place_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages ask again and again, and not all of their questions heed what they are told of time and retries."""
+
+    class Silent(fsspec.asyn.AsyncFileSystem):  # type: ignore[misc, name-defined]  # the library has no types
+        protocol = "silent"
+
+        async def _info(self, _path: str, **_options: Any) -> Any:
+            await asyncio.sleep(60)
+
+    fsspec.register_implementation("silent", Silent)
+    monkeypatch.setattr("kldeval.data.containers.remote.SECONDS_TO_ANSWER", 0.05)
+    outcome = kldeval("silent://host/pred", "silent://host/gt")
+    why = "TimeoutError: there was no answer within 0.05 s; is there a network?"
+    assert (outcome.code, outcome.err) == (2, f"kldeval: silent://host/pred cannot be read ({why})\n")
 
 
 def test_an_output_may_be_elsewhere(seen: LookedAt, stored: str) -> None:
@@ -190,7 +222,7 @@ def test_a_page_that_lists_files_is_a_folder(seen: LookedAt) -> None:
         try:
             scored, nowhere = (
                 subprocess.run(
-                    [sys.executable, "-m", "kldeval", f"{url}/{pred}", f"{url}/gt{slash}", "--format", "json"],
+                    [*python(), "-m", "kldeval", f"{url}/{pred}", f"{url}/gt{slash}", "--format", "json"],
                     env={**os.environ, "PYTHONPATH": str(HOME)},
                     capture_output=True,
                     text=True,
@@ -213,6 +245,12 @@ class QuietHandler(SimpleHTTPRequestHandler):
         return
 
 
+def put(server: HTTPConnection, path: str, data: bytes = b"") -> None:
+    server.request("PUT", path, data)
+    answer = server.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
+
+
 def test_an_s3_on_this_machine(seen: LookedAt) -> None:
     """In a process of its own, for its file system starts threads; without credentials it says so."""
     server = pytest.importorskip("moto.server")
@@ -229,22 +267,18 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-        code = (
-            "import sys, s3fs\n"
-            "files = s3fs.S3FileSystem()\n"
-            "files.mkdir('maps')\n"
-            "files.put(sys.argv[1] + '/', 'maps/', recursive=True)\n"
-            "import numpy, pyarrow, pyarrow.parquet, pathlib\n"
-            "sides = {side: sorted(pathlib.Path(sys.argv[1], side).glob('*.npy')) for side in ('pred', 'gt')}\n"
-            "columns = {side: [numpy.load(path).tolist() for path in paths] for side, paths in sides.items()}\n"
-            "columns['id'] = [path.stem for path in sides['gt']]\n"
-            "with files.open('maps/t.parquet', 'wb') as file:\n"
-            "    pyarrow.parquet.write_table(pyarrow.table(columns), file, row_group_size=2)\n"
-        )
-        subprocess.run(
-            [sys.executable, "-c", code, str(seen.root)], env={**environment, **keys}, check=True, timeout=60
-        )
-        command = [sys.executable, "-m", "kldeval", "s3://maps/pred", "s3://maps/gt", "-o", "s3://maps/out.json"]
+        bucket = HTTPConnection(host, port)
+        put(bucket, "/maps")
+        for path in filter(Path.is_file, seen.root.rglob("*")):
+            put(bucket, f"/maps/{path.relative_to(seen.root).as_posix()}", path.read_bytes())
+        paths = {side: sorted((seen.root / side).glob("*.npy")) for side in ("pred", "gt")}
+        columns: dict[str, Any] = {side: [np.load(path).tolist() for path in paths[side]] for side in paths}
+        columns["id"] = [path.stem for path in paths["gt"]]
+        table_file = io.BytesIO()
+        parquet.write_table(pa.table(columns), table_file, row_group_size=2)
+        put(bucket, "/maps/t.parquet", table_file.getvalue())
+        bucket.close()
+        command = [*python(), "-m", "kldeval", "s3://maps/pred", "s3://maps/gt", "-o", "s3://maps/out.json"]
         command += ["--format", "json", "-m", "kld,nss", "--fixations", "s3://maps/fixations.csv"]
         done = subprocess.run(
             command, env={**environment, **keys}, capture_output=True, text=True, check=False, timeout=60
@@ -252,7 +286,7 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
         here = kldeval(*seen.maps, "-m", "kld,nss", "--fixations", seen.fixations, "--format", "json")
         assert (done.returncode, numbers(done.stdout)) == (0, numbers(here.out)), done.stderr
         table = [
-            *command[:3],
+            *command[: command.index("kldeval") + 1],
             "s3://maps/t.parquet",
             "s3://maps/t*.parquet",
             "--pred-column",
