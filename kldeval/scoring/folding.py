@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kldeval.arrays import any_of, device_of, namespace
+from kldeval.arrays import any_of, device_of, namespace, row_dots
 from kldeval.metrics.folded import FACTORS, LEAST, LEAST_REST, MOST, ShareBlock
 from kldeval.normalization.arithmetic import arithmetic_for
 from kldeval.normalization.lazy_map import MAP
@@ -182,9 +182,8 @@ def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:
         return _summed_by_any(xp, fold, target, factor)
     if fold.is_count:
         return xp.sum(factor, axis=MAP)
-    # row by row: BLAS would start threads for a product of more than 10 000 pixels, in a process that is not ours; and
     # what `numpy.sum` does, which takes twice as long to find that out
-    return xp.add.reduce(xp.vecdot(target.weight, factor), axis=-1)
+    return xp.add.reduce(row_dots(target.weight, factor), axis=-1)
 
 
 def _summed_by_any(xp: Any, fold: Fold, target: ShareBlock, factor: Array) -> Array:
