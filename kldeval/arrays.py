@@ -263,6 +263,17 @@ def dot(x: NumpyArray, y: NumpyArray) -> Any:
     return whole + x[cut:] @ y[cut:] if cut < size else whole
 
 
+def row_dots(x: NumpyArray, y: NumpyArray) -> NumpyArray:
+    """The sum of x * y over each row (..., W) of numpy, the same to the last bit with any number of threads of BLAS."""
+    import numpy as np
+
+    width = x.shape[-1]
+    if width <= DOT:
+        return np.vecdot(x, y)
+    cuts = [slice(start, start + DOT) for start in range(0, width, DOT)]
+    return sum(np.vecdot(x[..., cut], y[..., cut]) for cut in cuts)
+
+
 @cache
 def opencv() -> Any:
     """The `cv2` module. Its log is switched off for the whole process: what it would say, our errors say.

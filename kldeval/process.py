@@ -6,7 +6,7 @@ A worker may be ended by what it reads, because its work is done again elsewhere
 from __future__ import annotations
 
 import os
-import pickle
+import signal
 import sys
 import threading
 import time
@@ -94,7 +94,6 @@ def cores_of_a_map() -> int:
 def end_with(parent: int) -> None:
     """End this process when its parent ends, however that ends."""
     import ctypes
-    import signal
 
     ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:  # it has ended already
@@ -110,14 +109,27 @@ def in_forks(work: Callable[[Share], Found], shares: Sequence[Share]) -> list[Fo
 
     The process must have a single thread. What a fork found is pickled; where one ends without, its share is done here.
     """
-    forks = [_forked(work, share) for share in shares[1:]]
-    found = [work(shares[0])]
-    for share, (child, pipe) in zip(shares[1:], forks, strict=True):
-        with open(pipe, "rb") as file:  # noqa: PTH123 - a descriptor
-            data = file.read()
-        _, status = os.waitpid(child, 0)
-        found.append(work(share) if status else pickle.loads(data))  # noqa: S301 - of our own fork
+    import pickle  # here, because a request that is refused needs none
+
+    forks: list[tuple[int, int]] = []
+    try:
+        forks.extend(_forked(work, share) for share in shares[1:])
+        found = [work(shares[0])]
+        for share in shares[1:]:
+            data, status = _result_of(*forks.pop(0))
+            found.append(work(share) if status else pickle.loads(data))  # noqa: S301 - of our own fork
+    finally:
+        for child, pipe in forks:  # nobody waits for these any more
+            os.kill(child, signal.SIGKILL)
+            _result_of(child, pipe)
     return found
+
+
+def _result_of(child: int, pipe: int) -> tuple[bytes, int]:
+    """What a fork wrote until it ended, and how it ended."""
+    with open(pipe, "rb") as file:
+        data = file.read()
+    return data, os.waitpid(child, 0)[1]
 
 
 def _forked(work: Callable[[Share], Found], share: Share) -> tuple[int, int]:
@@ -130,6 +142,8 @@ def _forked(work: Callable[[Share], Found], share: Share) -> tuple[int, int]:
         return child, reading
     status = 1
     try:
+        import pickle
+
         end_with(parent)
         share_cores(1, 1)
         with open(writing, "wb") as file:  # noqa: PTH123 - a descriptor

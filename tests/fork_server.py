@@ -317,4 +317,5 @@ def start() -> None:
     leave(code)
 
 
-start()
+if __name__ == "__main__":  # pytest imports it, too, where it looks for doctests
+    start()

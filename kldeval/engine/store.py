@@ -162,11 +162,7 @@ def encoded_line(names: list[str], rows: list[Row]) -> bytes:
 def _names(line: bytes) -> list[str]:
     """The names of the rows of a line; none of a damaged one."""
     head = len(_HEAD)
-    if (
-        line[:head] != _HEAD
-        or line[-2:] != b"}\n"
-        or line[head : head + 8] != b"%08x" % zlib.crc32(line[head + 8 : -1])
-    ):
+    if line[:head] != _HEAD or line[head : head + 8] != b"%08x" % zlib.crc32(line[head + 8 : -1]):
         return []
     start = head + 8 + len(_NAMES)
     names: list[str] = json.loads(line[start : line.index(_ROWS, start)])

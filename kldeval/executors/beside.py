@@ -73,7 +73,7 @@ class _Assignment(NamedTuple):
     is_debugged: bool
 
 
-def refusal() -> str | None:
+def why_none_starts() -> str | None:
     """Why no clean process can be started from this one; None: it can."""
     if sys.platform != "linux":
         return "workers are processes on Linux alone"
@@ -91,7 +91,7 @@ class CleanProcess:
         Raises:
             CannotHelp: the work cannot be sent, or no process be started.
         """
-        why = refusal()
+        why = why_none_starts()
         if why:
             raise CannotHelp(why)
         packages = [name for name in WORTH_IMPORTING if name in sys.modules]

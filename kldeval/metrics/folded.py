@@ -52,7 +52,7 @@ class ShareBlock:
     def __init__(
         self, share: Share, rows: slice, by: AnyArithmetic | KeptArithmetic, *, is_asked_once: bool = False
     ) -> None:
-        values = share.values.block(rows, by.floats)
+        values = share.values.block(rows, by.floats if share.values.functions else by.late_floats)
         # values that are stored as such floats are the map itself, and not to be written to
         self._is_spare = is_asked_once and not share.values.functions and values.dtype != share.values.source.dtype
         self._by = by
@@ -61,6 +61,11 @@ class ShareBlock:
         self._weight: Array | None = None if share.is_log else values
         self._shifted: dict[float, Array] = {}
         self._zeros: tuple[Array | None] | None = None
+
+    @property
+    def dtype(self) -> Any:
+        """The floats that sums are taken in."""
+        return self._share.values.dtype
 
     @property
     def weight(self) -> Array:
@@ -105,18 +110,26 @@ class ShareBlock:
         return self._by.minus(self.log(0), other.log(0))
 
     def zeros(self) -> Array | None:
-        """1 where the probability is exactly 0, else 0; None where it is known to be 0 nowhere."""
+        """1 where the probability is exactly 0, else 0; None where it is known to be 0 nowhere.
+
+        Of torch booleans, which are an eighth as large.
+        """
         if self._zeros is None:
             xp = namespace(self._values)
             found = self._values == (-xp.inf if self._share.is_log else 0)
             is_none = xp.__name__ == "numpy" and not found.any()
-            self._zeros = (None if is_none else xp.astype(found, self._values.dtype),)
+            if not xp.__name__.endswith("torch"):
+                found = xp.astype(found, self._values.dtype)
+            self._zeros = (None if is_none else found,)
         return self._zeros[0]
 
     def zeros_under(self, target: ShareBlock) -> Array | None:
         """The same where the target has a probability."""
         zeros, weight = self.zeros(), target.weight
-        return None if zeros is None else zeros * namespace(weight).astype(weight > 0, weight.dtype)
+        if zeros is None:
+            return None
+        xp = namespace(weight)
+        return zeros & (weight > 0) if zeros.dtype == xp.bool else zeros * xp.astype(weight > 0, weight.dtype)
 
 
 FACTORS: Mapping[str, Callable[..., Array | None]] = {
@@ -138,7 +151,8 @@ class Fold:
     """A part of a sum over all pixels: scale * (c sum t + (1 / D) sum w * factor), where c is a * ln D + b * ln E.
 
     `factor` is the name of one of the `FACTORS` and its constants, () where it is 0 everywhere. With `is_count` it is
-    summed by itself. `role` is the side of the target, `logs` are a and b.
+    summed by itself; with `is_masked` it may be infinite or undefined where the target has no probability, which then
+    counts 0. `role` is the side of the target, `logs` are a and b.
     """
 
     role: Role
@@ -146,6 +160,7 @@ class Fold:
     logs: tuple[int, int] = (0, 0)
     scale: float = 1.0
     is_count: bool = False
+    is_masked: bool = False
 
 
 class Folds(NamedTuple):
@@ -217,16 +232,18 @@ def folded_uncovered_pixels(pred: Share, _gt: Share) -> Folds:
 
 def _own_log(role: Role, target: Share, constant: float, scale: float) -> Fold | None:
     """The part sum t ln(t + constant), where it is finite."""
-    if not (_are_safe(constant) and (constant or _has_finite_logarithms(target))):
+    is_masked = not constant and not _has_finite_logarithms(target)
+    if not _are_safe(constant) or (is_masked and not _can_mask(target)):
         return None
-    return Fold(role, ("own log", constant), (-1, 0), scale)
+    return Fold(role, ("own log", constant), (-1, 0), scale, is_masked=is_masked)
 
 
 def _other_log(role: Role, other: Share, constant: float, scale: float) -> Fold | None:
     """The part sum t ln(a + constant), where it is finite."""
-    if not (_are_safe(constant) and (constant or other.is_positive)):
+    is_masked = not constant and not other.is_positive
+    if not _are_safe(constant) or (is_masked and not (other.is_log and _can_mask(other))):
         return None
-    return Fold(role, ("other log", constant), (0, -1), scale)
+    return Fold(role, ("other log", constant), (0, -1), scale, is_masked=is_masked)
 
 
 def _apart(
@@ -249,9 +266,12 @@ def _divergence(
     log_eps, num_eps, ratio_eps = constants
     if not any(constants):
         # the logarithms of two densities are subtracted first, so that a map against its multiple gives exactly 0
-        if not (target.is_log or other.is_log) or not (other.is_positive and _has_finite_logarithms(target)):
+        if not (target.is_log or other.is_log):
             return None
-        return Fold(role, ("difference of logs",), (-1, 1), scale)
+        is_masked = not (other.is_positive and _has_finite_logarithms(target))
+        if is_masked and not ((other.is_log or other.is_positive) and _can_mask(target) and _can_mask(other)):
+            return None
+        return Fold(role, ("difference of logs",), (-1, 1), scale, is_masked=is_masked)
     if not ratio_eps or not (log_eps or num_eps) or not _are_safe(*constants):
         return None
     return Fold(role, ("log of quotient", *constants), (-1, 1), scale)
@@ -264,6 +284,12 @@ def _n_pixels(share: Share) -> int:
 
 def _has_finite_logarithms(share: Share) -> bool:
     return share.is_positive or not share.is_log
+
+
+def _can_mask(share: Share) -> bool:
+    """Whether what is infinite may be masked: on an accelerator, which is asked for no zeros, and without gradients."""
+    source = share.values.source
+    return namespace(source).__name__.endswith("torch") and not source.requires_grad
 
 
 def _are_safe(*constants: float) -> bool:

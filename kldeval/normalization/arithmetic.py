@@ -80,12 +80,17 @@ _rooms = _Rooms()
 
 
 class AnyArithmetic:
-    """Arithmetic whose results are new arrays."""
+    """Arithmetic whose results are new arrays.
 
-    __slots__ = ("_xp",)
+    torch computes a float32 and a float64 in float64, and converts each number as it is read: a map that meets a
+    statistic in float64 need not be written in float64 before.
+    """
+
+    __slots__ = ("_dtype", "_xp")
 
     def __init__(self, xp: Any) -> None:
         self._xp = xp
+        self._dtype: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +103,16 @@ class AnyArithmetic:
 
     def floats(self, x: Array, dtype: Any) -> Array:
         """X in the floats `dtype`; x itself where it has them."""
+        self._dtype = dtype
         return self._xp.astype(x, dtype, copy=False)
+
+    def late_floats(self, x: Array, dtype: Any) -> Array:
+        """The same; x itself also where it gets such floats as soon as it meets some of them."""
+        self._dtype = dtype
+        xp = self._xp
+        # of booleans torch makes no difference
+        is_converted_later = xp.__name__.endswith("torch") and x.dtype != xp.bool
+        return x if is_converted_later else xp.astype(x, dtype, copy=False)
 
     def plus(self, x: Array, other: Array) -> Array:
         """X + other."""
@@ -119,6 +133,7 @@ class AnyArithmetic:
     def log(self, x: Array, *, is_finite: bool = False) -> Array:
         """Ln x; of 0, if it is to be finite, that of a tiny number."""
         xp = self._xp
+        x = x if self._dtype is None else xp.astype(x, self._dtype, copy=False)
         return xp.log(x + TINY if is_finite else x)
 
     def log_of_temporary(self, x: Array) -> Array:
@@ -165,6 +180,8 @@ class KeptArithmetic:
         found = self._place(x)
         found[...] = x
         return found
+
+    late_floats = floats
 
     def plus(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
         """X + other."""

@@ -209,7 +209,10 @@ class LazyMap:
         numpy knows the minimum of every type of number; torch lacks that of wide unsigned integers.
         """
         xp = self.xp
-        as_it_is = xp.__name__ == "numpy" and not xp.isdtype(self.source.dtype, "bool")
+        if xp.__name__ == "numpy":
+            as_it_is = not xp.isdtype(self.source.dtype, "bool")
+        else:
+            as_it_is = xp.__name__.endswith("torch") and self.source.dtype in (xp.float32, xp.uint8, xp.int32, xp.int64)
         return self.source if as_it_is else xp.astype(self.source, self.dtype, copy=False)
 
     def sum(self, axes: tuple[int, ...] = MAP) -> Array:
@@ -220,6 +223,9 @@ class LazyMap:
                 return self.quotient[0].sum() / self.quotient[1]
             if not self.functions:
                 return self._sum_of_stored()
+        if xp.__name__.endswith("torch") and self.weights is None and not self.functions:
+            # each number is converted as it is read
+            return xp.sum(self.source, axis=axes, dtype=self.dtype, keepdims=True)
         return combine_blocks(xp, [weighted_sum(xp, values, weights, axes) for values, weights in self.blocks()], axes)
 
     def _sum_of_stored(self) -> Array:

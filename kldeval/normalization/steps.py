@@ -440,9 +440,9 @@ def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
         low, peak = map(without_gradient, values.extent(axes))
         values = _finite(values, peak)
         some = values.lies_above(-math.inf, low - peak)
-        if some and len(values.rows) > 1:
+        if (some and len(values.rows) > 1) or _is_summed_late(values):
             late = Deferred(lambda: values.sum_of_exponentials(peak))
-            share = Share(values, late, late, peak, is_positive=True)
+            share = Share(values, late, late, peak, is_positive=some)
             log_mass = Deferred(lambda: xp.log(late.get()))
         else:
             mass = values.sum_of_exponentials(peak)
@@ -456,6 +456,11 @@ def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
         return centred
 
     return values.map(log_share, peak, log_mass, axes=axes, is_log=True, is_positive=some, share=share)
+
+
+def _is_summed_late(values: LazyMap) -> bool:
+    """Whether an accelerator sums the exponentials when it needs them for a metric, once; gradients go another way."""
+    return values.xp.__name__.endswith("torch") and values.weights is None and not values.source.requires_grad
 
 
 def _peak_and_log_mass(values: LazyMap, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:

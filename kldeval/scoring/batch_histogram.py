@@ -119,7 +119,8 @@ class BatchHistogramView:
             short = tuple(axis for axis in MAP if terms.shape[axis] == 1)
             counts = xp.astype(self._margins["gt"] if short == (-2,) else self._of_prediction(short), terms.dtype)
             occupied = counts > 0
-        return xp.sum(counts * xp.where(occupied, terms, xp.zeros_like(terms)), axis=MAP, keepdims=True)
+        nothing = xp.zeros((), dtype=terms.dtype, device=device_of(terms))
+        return xp.sum(counts * xp.where(occupied, terms, nothing), axis=MAP, keepdims=True)
 
     def _all_weights(self, dtype: Any) -> Array:
         if self._weights is None or self._weights.dtype != dtype:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kldeval.arrays import any_of, namespace
+from kldeval.arrays import any_of, device_of, namespace, row_dots
 from kldeval.metrics.folded import FACTORS, LEAST, LEAST_REST, MOST, ShareBlock
 from kldeval.normalization.arithmetic import arithmetic_for
 from kldeval.normalization.lazy_map import MAP
@@ -57,6 +57,8 @@ def _is_safe(share: Share) -> bool:
     if share.late:
         return True  # a sum of exponentials of which the largest is 1
     if values.xp.__name__ != "numpy":
+        if share.is_log and values.xp.__name__.endswith("torch"):
+            return not values.source.requires_grad  # the sum lies between 1 and the number of pixels
         return bool(values.source.dtype != values.dtype and values.empty != "nan")
     return not any_of(~((share.divisor > LEAST) & (share.divisor < MOST)))
 
@@ -76,7 +78,7 @@ def folded_sums(whole: LazyMap, requests: Sequence[FoldedRequest | None]) -> lis
 
 def _key(fold: Fold, shares: Mapping[Role, Share]) -> tuple[Any, ...]:
     """What parts have in common that have one sum over the pixels."""
-    return fold.factor, fold.role, id(shares["pred"]), id(shares["gt"])
+    return fold.factor, fold.is_masked, fold.role, id(shares["pred"]), id(shares["gt"])
 
 
 class _Sums:
@@ -176,9 +178,23 @@ def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:
     if factor is None:
         return 0.0
     xp = namespace(factor)
-    # row by row: BLAS would start threads for a product of more than 10 000 pixels, in a process that is not ours
+    if xp.__name__ != "numpy":
+        return _summed_by_any(xp, fold, target, factor)
     if fold.is_count:
         return xp.sum(factor, axis=MAP)
-    products = xp.vecdot(target.weight, factor)
     # what `numpy.sum` does, which takes twice as long to find that out
-    return xp.add.reduce(products, axis=-1) if xp.__name__ == "numpy" else xp.sum(products, axis=-1)
+    return xp.add.reduce(row_dots(target.weight, factor), axis=-1)
+
+
+def _summed_by_any(xp: Any, fold: Fold, target: ShareBlock, factor: Array) -> Array:
+    """The same of any library, whose blocks may hold numbers of fewer bits than the sum has."""
+    dtype, weight = target.dtype, target.weight
+    if fold.is_count:
+        return xp.sum(factor, axis=MAP, dtype=dtype)
+    if fold.is_masked or factor.dtype == xp.bool:
+        some, terms = (weight != 0, weight * factor) if fold.is_masked else (factor, weight)
+        nothing = xp.zeros((), dtype=terms.dtype, device=device_of(terms))
+        return xp.sum(xp.where(some, terms, nothing), axis=MAP, dtype=dtype)
+    if not weight.dtype == factor.dtype == dtype:
+        return xp.sum(weight * factor, axis=MAP, dtype=dtype)
+    return xp.sum(xp.vecdot(weight, factor), axis=-1)

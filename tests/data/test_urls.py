@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import json
 import os
@@ -25,7 +27,7 @@ from pyarrow import parquet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-fsspec = pytest.importorskip("fsspec")
+fsspec = pytest.importorskip("fsspec.asyn") and pytest.importorskip("fsspec")
 
 HOME = Path(__file__).parents[2]
 
@@ -60,6 +62,31 @@ def test_folders_in_memory_score_as_those_on_disk(seen: LookedAt, stored: str, w
 def test_two_files_are_one_pair(seen: LookedAt, stored: str) -> None:
     here = kldeval(*(path / "a.npy" for path in seen.maps), "--score-only")
     assert kldeval(f"{stored}/pred/a.npy", f"{stored}/gt/a.npy", "--score-only") == here
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "github", "webhdfs", "reference", "dir", "simplecache"])
+def test_a_scheme_that_needs_more_than_a_url_is_refused_in_one_line(scheme: str) -> None:
+    """Before its file system is half made, whose end would print a traceback."""
+    outcome = kldeval(f"{scheme}://host/pred", f"{scheme}://host/gt")
+    gc.collect()
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert outcome.err.startswith(f"kldeval: {scheme}:// is no scheme that files are read from: ")
+
+
+def test_a_place_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages ask again and again, and not all of their questions heed what they are told of time and retries."""
+
+    class Silent(fsspec.asyn.AsyncFileSystem):  # type: ignore[misc, name-defined]  # the library has no types
+        protocol = "silent"
+
+        async def _info(self, _path: str, **_options: Any) -> Any:
+            await asyncio.sleep(60)
+
+    fsspec.register_implementation("silent", Silent)
+    monkeypatch.setattr("kldeval.data.containers.remote.SECONDS_TO_ANSWER", 0.05)
+    outcome = kldeval("silent://host/pred", "silent://host/gt")
+    why = "TimeoutError: there was no answer within 0.05 s; is there a network?"
+    assert (outcome.code, outcome.err) == (2, f"kldeval: silent://host/pred cannot be read ({why})\n")
 
 
 def test_an_output_may_be_elsewhere(seen: LookedAt, stored: str) -> None:

@@ -27,6 +27,7 @@ import xarray
 from command_line import kldeval
 from evaluating import torch_as_accelerator
 from looked_at import SHAPE, LookedAt, make_looked_at
+from PIL import Image
 from programs import python
 from watching import recorded
 
@@ -252,7 +253,11 @@ def test_each_part_of_a_stamp_tells_alone_that_a_file_changed(
     assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
 
 
-def test_a_clock_too_coarse_for_two_changes_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("young", ["mtime_ns", "ctime_ns"])
+def test_a_clock_too_coarse_for_two_changes_is_not_trusted(
+    tmp_path: Path, young: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one of both times is young, the stamp tells nothing."""
     floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
     seconds = resolve_name("kldeval.digests.stamp_of")
 
@@ -260,7 +265,7 @@ def test_a_clock_too_coarse_for_two_changes_is_not_trusted(tmp_path: Path, monke
         found = seconds(path)
         if found is None or found.size < 0:
             return found
-        return found._replace(mtime_ns=time.time_ns() // 10**11 * 10**11 + 10**11, ctime_ns=found.inode)
+        return found._replace(**{"mtime_ns": 1, "ctime_ns": 1, young: time.time_ns() // 10**11 * 10**11 + 10**11})
 
     for module in ("digests", "engine.cache", "engine.worker"):
         monkeypatch.setattr(f"kldeval.{module}.stamp_of", coarse)
@@ -298,6 +303,42 @@ def test_a_file_that_changes_while_it_is_scored_is_not_kept(
         run(*paths, "--cache", floats.root / "cache")
         assert times
     assert run(*paths, "--cache", floats.root / "cache") == run(*paths)
+
+
+@pytest.mark.parametrize("side", ["pred", "gt"])
+def test_a_young_file_that_changes_within_a_tick_of_the_clock_is_not_kept(
+    tmp_path: Path, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stamp stays, so its contents are compared before and after."""
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    target = min((floats.root / side).iterdir())
+    real, read = resolve_name("kldeval.digests.stamp_of"), resolve_name("kldeval.data.readers.numpy_files.read_npy")
+    times: list[int] = []
+
+    def ticking(path: Any) -> Any:
+        found = real(path)
+        return found and found._replace(
+            **({"mtime_ns": time.time_ns() // 10**11 * 10**11 + 10**11, "ctime_ns": 1} if found.size >= 0 else {})
+        )
+
+    def changing(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path == target and not times:
+            times.append(1)
+            before = path.read_bytes()
+            overwrite(path, 1)
+            found = read(path, *arguments, **options)
+            path.write_bytes(before)
+            overwrite(path, 2)
+            return found
+        return read(path, *arguments, **options)
+
+    for module in ("digests", "engine.cache", "engine.worker"):
+        monkeypatch.setattr(f"kldeval.{module}.stamp_of", ticking)
+    with monkeypatch.context() as patch:
+        patch.setattr("kldeval.data.readers.Readers.get", lambda _readers, _suffix: changing)
+        run(*floats.maps, "--cache", floats.root / "cache")
+        assert times
+    assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
 
 
 def repeat_last_row(table: Path) -> str:
@@ -436,6 +477,54 @@ def test_refusals_are_kept_with_the_names_of_their_files_and_damage_is_not(tmp_p
     repaired = run(*maps, "--cache", moved / "cache")
     assert scored.names == [damaged.stem]
     assert repaired == run(*maps)
+
+
+def test_a_refusal_names_the_files_as_this_run_does(
+    seen: LookedAt, known_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether they were moved, or are called by other paths."""
+    del known_by
+    colours = np.random.default_rng(4).integers(0, 255, (*SHAPE, 3), np.uint8)
+    Image.fromarray(colours).save(seen.root / "gt" / "a.png")
+    cache = seen.root.parent / "kept"
+    assert f"{seen.root}/gt/a.png: its colour channels differ" in run(*seen.maps, "--cache", cache).out
+    monkeypatch.chdir(seen.root)
+    assert run("pred", "gt", "--cache", cache) == run("pred", "gt")
+    seen.root.rename(seen.root.parent / "moved")
+    maps = (seen.root.parent / "moved" / "pred", seen.root.parent / "moved" / "gt")
+    assert run(*maps, "--cache", cache) == run(*maps)
+
+
+def test_maps_that_are_skipped_are_not_read_again(tmp_path: Path, known_by: str, scored: Scored) -> None:
+    del known_by
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    empty = min((floats.root / "gt").iterdir())
+    np.save(empty, np.zeros_like(np.load(empty)))
+    words = (*floats.maps, "--empty-gt", "skip")
+    first = run(*words, "--cache", floats.root / "cache")
+    assert "1 map with an all-zero ground truth was skipped" in first.out
+    scored.names.clear()
+    assert run(*words, "--cache", floats.root / "cache") == first == run(*words)
+    assert scored.names == ["a", "b", "c"]  # of the run without a cache
+
+
+def test_what_could_not_be_read_is_tried_again(tmp_path: Path, known_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although its file stays what it is: memory may be free tomorrow."""
+    del known_by
+    floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    target = min((floats.root / "gt").iterdir())
+    read = resolve_name("kldeval.data.readers.numpy_files.read_npy")
+
+    def lacking(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path == target:
+            raise MemoryError
+        return read(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kldeval.data.readers.Readers.get", lambda _readers, _suffix: lacking)
+        failed = run(*floats.maps, "--cache", floats.root / "cache")
+    assert '"code": "no-memory"' in failed.out
+    assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
 
 
 def test_how_a_ground_truth_was_made_is_part_of_its_row(tmp_path: Path) -> None:
@@ -633,6 +722,16 @@ def test_a_segment_that_is_cut_while_it_is_written_goes_on_at_its_end(
     store.add("b", {"k": 2})
     store.close()
     assert names_in(segment) == ["b"]
+
+
+def test_a_line_that_was_damaged_since_it_was_found_is_no_row(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cache")
+    store.add("a", {"k": 111})
+    store.close()
+    found = Store(tmp_path / "cache")
+    (segment,) = segments(tmp_path)
+    segment.write_bytes(segment.read_bytes().replace(b"111", b"112"))
+    assert list(found.rows("a")) == []
 
 
 def test_rows_are_written_on_the_way_and_forced_onto_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

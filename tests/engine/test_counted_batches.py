@@ -1,4 +1,4 @@
-"""Batches of 8-bit maps on an accelerator: counted once, and then worked out on the cells of joint histograms."""
+"""What a batch on an accelerator costs: bytes are counted once, and floats are divided in the constants of a metric."""
 
 from __future__ import annotations
 
@@ -85,8 +85,16 @@ def test_maps_with_weights_that_are_no_mask_are_measured_by_pixels() -> None:
     assert_same(on_device(pairs, settings), [outcome_of(pair, settings) for pair in pairs])
 
 
-READINGS = 60
-"""How often the bytes of two maps of 512 x 512 are read and written, at most; by pixels it is 254 times."""
+READINGS = {
+    ("uint8", "sum-to-one"): 45,
+    ("uint8", "flatten-softmax"): 45,
+    ("float32", "sum-to-one"): 20,
+    ("float32", "flatten-softmax"): 30,
+}
+"""How often the bytes of two maps of 512 x 512 are read and written, at most, for their divergence in float64.
+
+Bytes that were measured pixel by pixel took 254, floats that were written in float64 first 37 and 73.
+"""
 
 
 class Moved(TorchDispatchMode):  # type: ignore[misc]
@@ -96,15 +104,33 @@ class Moved(TorchDispatchMode):  # type: ignore[misc]
 
     def __torch_dispatch__(self, function: Any, _: Any, arguments: Any = (), named: Any = None) -> Any:
         made = function(*arguments, **(named or {}))
-        some = (one for one in tree_leaves((arguments, named, made)) if isinstance(one, torch.Tensor))
-        self.bytes += sum(min(one.nbytes, one.untyped_storage().nbytes()) for one in some)
+        if not function.is_view:
+            some = (one for one in tree_leaves((arguments, named, made)) if isinstance(one, torch.Tensor))
+            self.bytes += sum(min(one.nbytes, one.untyped_storage().nbytes()) for one in some)
         self.asked += function is torch.ops.aten._local_scalar_dense.default
         return made
 
 
-def test_bytes_are_read_a_few_times_and_no_number_is_waited_for() -> None:
-    pairs = [large_pair("a", (512, 512))]
+@pytest.mark.parametrize(("dtype", "norm"), READINGS)
+def test_maps_are_read_a_few_times_and_no_number_is_waited_for(dtype: str, norm: str) -> None:
+    pair = pair_of("a", *RNG.integers(0, 200, (2, 512, 512)).astype(dtype))
     with Moved() as moved:
-        on_device(pairs, settings_of({"metric": "kld", "norm": "flatten-softmax"}))
-    assert moved.bytes < READINGS * sum(pair.pred.nbytes + pair.gt.nbytes for pair in pairs)
+        on_device([pair], settings_of({"metric": "kld", "norm": norm}))
+    readings = moved.bytes / (pair.pred.nbytes + pair.gt.nbytes)
+    assert readings < READINGS[dtype, norm], readings
     assert moved.asked == 0
+
+
+@every_device
+@pytest.mark.parametrize("metric", ["kld()", "ce()", "kld(direction=mean)", "kld-reverse()", "entropy-gt"])
+@pytest.mark.parametrize("norms", [("flatten-softmax", "flatten-softmax"), ("flatten-softmax", "sum-to-one")])
+def test_probabilities_of_0_count_as_on_the_cpu(metric: str, norms: tuple[str, str], device: str) -> None:
+    """Scores of -inf, those whose probabilities underflow, and pixels without mass, together and apart."""
+    scores = RNG.standard_normal((4, 6, 7)).astype(np.float32)
+    scores[1, 2, 3] = scores[3, 2, 3] = -np.inf
+    scores[2, :2] = -2e3
+    mass = np.where(scores > 0, scores, 0)
+    sides = scores, scores if norms[1] == "flatten-softmax" else mass
+    settings = settings_of({"metric": metric, "pred_norm": norms[0], "gt_norm": norms[1]})
+    pairs = [pair_of(f"{one} {other}", sides[0][one], sides[1][other]) for one in range(4) for other in range(4)]
+    assert_same(on_device(pairs, settings, device), [outcome_of(pair, settings) for pair in pairs], 1e-12)

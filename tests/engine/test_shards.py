@@ -84,6 +84,28 @@ def test_shares_that_are_not_all_of_one_run_are_refused(seen: LookedAt, kept: tu
     assert outcome.err.startswith("kldeval: the reports are not the shares of one run (--shard): ")
 
 
+OTHERS = {
+    "given twice": "one is given twice",
+    "of another number": "they are of different numbers of shares, or of different images",
+    "of other files": "they are of different numbers of shares, or of different images",
+}
+
+
+@pytest.mark.parametrize("which", OTHERS)
+def test_shares_are_each_there_once_of_one_number_and_of_the_same_files(seen: LookedAt, which: str) -> None:
+    """A ground truth of another size shows that one share saw other files, whatever their names."""
+    merged(seen, 2)
+    if which == "of other files":
+        with (seen.root / "gt" / "a.png").open("ab") as file:
+            file.write(b"more")
+    shard = "2/3" if which == "of another number" else "2/2"
+    kldeval(*seen.maps, "--shard", shard, "-o", seen.root / "again.json", "-q")
+    parts = ["part1", "part2", "again"] if which == "given twice" else ["part1", "again"]
+    outcome = kldeval("merge", *(seen.root / f"{part}.json" for part in parts))
+    expected = f"kldeval: the reports are not the shares of one run (--shard): {OTHERS[which]}\n"
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", expected)
+
+
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", "1/2/3", "", "²/3"])
 def test_what_is_no_share_is_refused(seen: LookedAt, shard: str) -> None:
     outcome = kldeval(*seen.maps, "--shard", shard)

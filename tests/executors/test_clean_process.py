@@ -149,6 +149,11 @@ def test_a_program_whose_threads_are_those_of_blas_is_forked() -> None:
         "found = list(local.in_order(who, range(9), 2)); here = os.getpid()\n"
         "print({parent for pid, parent, _ in found if pid != here} == {here}, {same for *_, same in found})\n"
         "print(np.array_equal(before, one @ one), len(list(Path('/proc/self/task').iterdir())))\n"
+        "import kldeval\n"
+        "wide = np.random.default_rng(6).random((2, 3, 50_000)).astype(np.float32)\n"
+        "def score(): kldeval.evaluate([wide[0]], [wide[1]], metric='kld,ce', jobs=1, device='cpu')\n"
+        "score(); print(local.is_single_threaded()); score()\n"
+        "print('threads of BLAS while maps are scored:', len(list(Path('/proc/self/task').iterdir())) - 1)\n"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", forked],
@@ -158,7 +163,10 @@ def test_a_program_whose_threads_are_those_of_blas_is_forked() -> None:
         timeout=120,
         check=False,
     )
-    assert (done.stdout, done.stderr) == ("True {True}\nTrue 2\n", "")
+    assert (done.stdout, done.stderr) == (
+        "True {True}\nTrue 2\nTrue\nthreads of BLAS while maps are scored: 0\n",
+        "",
+    )
 
 
 def test_numbers_do_not_depend_on_the_threads_of_blas() -> None:

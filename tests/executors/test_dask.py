@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import re
@@ -13,6 +12,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,12 @@ from looked_at import LookedAt, make_looked_at
 from watching import happens, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("distributed")
+if find_spec("distributed") is None:  # to import it takes a third of a second, here of every process of the suite
+    pytest.skip("distributed is not installed", allow_module_level=True)
 
 HOME = Path(__file__).parents[2]
 
@@ -41,23 +42,60 @@ sys.addaudithook(look)
 """What a worker reads at its start: files of this name end whoever reads them."""
 
 
-PROGRAM = """
-import json, sys, types
+SCHEDULER = """
+import sys
 import dask
+from distributed.security import Security
+security = Security.temporary()
+place = "distributed.comm.tls"
+for file, text in (("ca", security.tls_ca_file), ("cert", security.tls_client_cert), ("key", security.tls_client_key)):
+    open(f"{file}.pem", "w").write(text)
+for role in ("scheduler", "worker", "client"):
+    dask.config.set({f"{place}.{role}.cert": "cert.pem", f"{place}.{role}.key": "key.pem"})
+dask.config.set({f"{place}.ca-file": "ca.pem"})
+from distributed.cli.dask_scheduler import main
+main()
+"""
+"""A scheduler that makes the certificates for all others first."""
+
+PROGRAM = """
+import json, os, signal, sys, threading, time, types, warnings
+from pathlib import Path
+import dask
+import kldeval as library
 import kldeval.executors.dask as kldeval_dask
 from command_line import Outcome, kldeval
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
+from distributed.cli import dask_scheduler, dask_worker
 import kldeval.provenance as provenance
-from kldeval.engine import parts
+from kldeval.executors.local import Each
 from kldeval.reports import collected
+from kldeval.engine import parts
 
 class Answers(dict):
-    def ask(self, name, words, config=None):
+    def ask(self, name, words, config=None, patches=()):
+        before = [(module, attribute, getattr(module, attribute)) for module, attribute, _ in patches]
+        for module, attribute, value in patches:
+            setattr(module, attribute, value)
         with dask.config.set(config or {}):
             outcome = kldeval(*words)
+        for one in before:
+            setattr(*one)
         self[name] = [outcome.code, outcome.out, outcome.err]
 
+    def ask_and_end(self, name, words, cache, process, number):
+        # as soon as something is kept, a process gets a signal
+        def watch():
+            while not any(path.stat().st_size for path in Path(cache).glob("*/*.jsonl")):
+                time.sleep(0.01)
+            os.kill(process, number)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        self.ask(name, [*words, "--cache", cache])
+        watcher.join()
+
 asked, answers = json.load(sys.stdin), Answers()
+print("2 workers", file=sys.stderr, flush=True)  # are asked for, and come some time later
 for name, words in asked["commands"].items():
     answers.ask(name, words)
 of_tls = ("ca-file", "client.cert", "client.key")
@@ -65,20 +103,62 @@ answers.ask("no certificates", asked["encrypted"], {f"distributed.comm.tls.{name
 maps = asked["encrypted"][:2]
 with LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=":0", host="127.0.0.1") as nobody:
     answers.ask("no worker", [*maps, "--scheduler", nobody.scheduler_address, "--engine-timeout", "0.2"])
-collected.MOST_IN_MEMORY, parts.TASKS_OF_PART = 1, 8
-answers.ask("parts", asked["parts"])
-provenance.__version__ = "9.9"  # from here on
-answers.ask("another version", [*maps, "--scheduler-file", asked["file"]])
+small = (collected, "MOST_IN_MEMORY", 1), (parts, "TASKS_OF_PART", 8)
+answers.ask("parts", asked["parts"], patches=small)
+at = ["--scheduler-file", asked["file"]]
+answers.ask("another version", [*maps, *at], patches=[(provenance, "__version__", "9.9")])
 def silent(ours=provenance.versions()):
     if "command_line" not in sys.modules:
         raise ConnectionError("gone")
     return ours
-kldeval_dask.facts = silent
-answers.ask("no answer", [*maps, "--scheduler-file", asked["file"], "--engine-timeout", "0.2"])
+answers.ask("no answer", [*maps, *at, "--engine-timeout", "0.2"], patches=[(kldeval_dask, "facts", silent)])
 only_here = types.ModuleType("only_here")
 exec("def facts(): pass", only_here.__dict__)
-sys.modules["only_here"], kldeval_dask.facts = only_here, only_here.facts
-answers.ask("no kldeval", [*maps, "--scheduler-file", asked["file"]])
+sys.modules["only_here"] = only_here
+answers.ask("no kldeval", [*maps, *at], patches=[(kldeval_dask, "facts", only_here.facts)])
+
+def samplers(dask_worker):
+    known = dask_worker.periodic_callbacks
+    return sorted(name for name in ("profile", "tick") if known[name].is_running())
+
+def pages():
+    return int(open("/proc/self/statm").read().split()[1])
+
+def plugins(dask_worker):
+    return sorted(name for name in dask_worker.plugins if name.startswith("kldeval"))
+
+def of_client():
+    client = Client(scheduler_file=asked["file"])
+    client.wait_for_workers(2, timeout=60)
+    there, here = library.evaluate(*maps, client=client), library.evaluate(*maps)
+    yield [there.scores == here.scores, len(there.scores), client.status]
+    (_, pid), (survivor, _) = client.run(os.getpid).items()
+    found = []
+    for number in kldeval_dask.DaskCluster(client=client).map(Each(time.sleep), [0.01] * 50):
+        found.append(number)
+        if len(found) == 10:
+            yield [*client.run(samplers).values()]
+            os.kill(pid, signal.SIGKILL)
+    yield [len(found), client.status, len(client.futures)]
+    yield [client.run(samplers)[survivor], client.run(plugins)[survivor]]
+    before = client.run_on_scheduler(pages)
+    for _ in kldeval_dask.DaskCluster(client=client).map(Each(len), [f"{number:0200}" for number in range(100000)]):
+        pass
+    yield (client.run_on_scheduler(pages) - before) * os.sysconf("SC_PAGESIZE") >> 20
+    client.close()
+
+print("1 workers", file=sys.stderr, flush=True)  # instead of the one that died
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    answers["client"] = list(of_client())
+
+def unknown(program, words):
+    context = {"scheduler": dask_scheduler, "worker": dask_worker}[program].main.make_context(program, list(words))
+    return sorted(set(words) & set(context.args))
+
+answers["recipes"] = [unknown(*recipe) for recipe in asked["recipes"]]
+answers.ask_and_end("interrupt", asked["long"], asked["kept"][0], os.getpid(), signal.SIGINT)
+answers.ask_and_end("lost", asked["long"], asked["kept"][1], asked["scheduler"], signal.SIGKILL)
 json.dump(answers, sys.stdout)
 """
 """Many commands in one process, for what takes long is the import of Dask."""
@@ -99,16 +179,15 @@ class Cluster:
     @property
     def encrypted(self) -> str:
         """Its second address, which it says in its log alone."""
-        found = re.search(r"tls://[0-9.:]+", (self.root / "scheduler.log").read_text())
+        found = re.search(r"tls://[0-9.:]+", (self.root / "cluster.log").read_text())
         assert found is not None
         return found[0]
 
-    def start(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--scheduler-file", str(self.file)]
-        with (self.root / f"{program}.log").open("ab") as log:
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self.root / "cluster.log").open("ab") as log:
             process = subprocess.Popen(
-                [*command, "--no-dashboard", *arguments],
-                env={**self.environment, "PYTHONPATH": f"{self.root}{os.pathsep}{HOME}"},
+                [sys.executable, *words, "--scheduler-file", str(self.file), "--no-dashboard"],
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 cwd=self.root,
@@ -116,6 +195,11 @@ class Cluster:
             )
         self.processes.append(process)
         return process
+
+    def start_worker(self) -> None:
+        """Without a nanny, which would start another one for each that dies, and takes a process itself."""
+        words = ("--no-nanny", "--nthreads", "1", "--local-directory", ".", "--host", "127.0.0.1")
+        self.start("-m", "distributed.cli.dask_worker", *words)
 
     def end(self) -> None:
         """Nothing is kept of it: it and what it started end at once, where a worker's farewell may take seconds."""
@@ -125,56 +209,23 @@ class Cluster:
         for process in self.processes:
             process.wait()
 
-    def command(self, *arguments: Any) -> list[str]:
-        return [sys.executable, "-m", "kldeval", *map(str, arguments), "--scheduler-file", str(self.file)]
-
-    def run(self, command: list[str], given: str = "") -> subprocess.CompletedProcess[str]:
-        """What a program prints that finds the certificates, if there are any."""
-        environment = {**self.environment, "PYTHONPATH": f"{HOME}{os.pathsep}{HOME / 'tests'}"}
-        return subprocess.run(
-            command, env=environment, input=given, capture_output=True, text=True, timeout=60, check=False
-        )
-
-
-@contextlib.contextmanager
-def started(root: Path, protocols: str, *of_worker: str, **environment: str) -> Iterator[Cluster]:
-    (root / "sitecustomize.py").write_text(KILLERS, encoding="utf-8")
-    calm = {"DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s"}
-    cluster = Cluster(root, {**os.environ, **calm, **environment})
-    ports = ",".join("0" for _ in protocols.split(","))
-    try:
-        cluster.start("scheduler", "--host", "127.0.0.1", "--port", ports, "--protocol", protocols)
-        if of_worker:
-            cluster.start("worker", "--nthreads", "1", "--local-directory", str(root), *of_worker)
-        assert happens(cluster.file.is_file), (root / "scheduler.log").read_text()
-        yield cluster
-    finally:
-        cluster.end()
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Two workers, whose scheduler listens with and without encryption."""
+    """A scheduler that listens with and without encryption."""
     root = tmp_path_factory.mktemp("cluster")
-    with started(root, "tcp,tls", "--nworkers", "2", **certificates(root)) as found:
-        yield found
-
-
-def certificates(root: Path) -> dict[str, str]:
-    """The variables that name them, as Dask's configuration does."""
-    from distributed.security import Security
-
-    security = Security.temporary()
-    files = {name: root / f"{name}.pem" for name in ("ca", "cert", "key")}
-    for name, text in zip(
-        files, (security.tls_ca_file, security.tls_client_cert, security.tls_client_key), strict=True
-    ):
-        files[name].write_text(text, encoding="utf-8")
+    (root / "sitecustomize.py").write_text(KILLERS, encoding="utf-8")
     place = "DASK_DISTRIBUTED__COMM__TLS"
-    variables = {f"{place}__CA_FILE": str(files["ca"])}
+    variables = {"DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s", f"{place}__CA_FILE": str(root / "ca.pem")}
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
-        variables |= {f"{place}__{role}__CERT": str(files["cert"]), f"{place}__{role}__KEY": str(files["key"])}
-    return variables
+        variables |= {f"{place}__{role}__CERT": str(root / "cert.pem"), f"{place}__{role}__KEY": str(root / "key.pem")}
+    found = Cluster(root, {**os.environ, **variables, "PYTHONPATH": f"{root}{os.pathsep}{HOME}"})
+    try:
+        found.start("-c", SCHEDULER, "--host", "127.0.0.1", "--port", "0,0", "--protocol", "tcp,tls")
+        assert happens(found.file.is_file), (root / "cluster.log").read_text()
+        yield found
+    finally:
+        found.end()
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +236,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> LookedAt:
 SAME = (
     "{pred} {gt} --format jsonl",
     "{pred} {gt} -m sauc,ig --fixations {fixations} --baseline others --format jsonl",
-    "{pred} {gt} {gt} --baselines -m kld,cc --format jsonl",
+    "{pred} {gt} {gt} --baselines -m kld,cc --resamples 100 --format jsonl",
     "{pred} {gt} --group-by {{name}} --format csv",
     "{pred} {gt} --cache {cache} --format jsonl",
     "audit {pred} {gt}",
@@ -205,8 +256,8 @@ def words_of(command: str, seen: LookedAt, cache: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def answers(cluster: Cluster, seen: LookedAt) -> dict[str, Outcome]:
-    """What became of commands on the cluster, by what is asked about them."""
+def answers(cluster: Cluster, seen: LookedAt) -> dict[str, Any]:
+    """What became of commands on the cluster, by what is asked about them; the first of them waits for a worker."""
     at, maps = ["--scheduler-file", str(cluster.file), "-q"], [*map(str, seen.maps)]
     commands = {command: [*words_of(command, seen, cluster.root / "cache"), *at] for command in SAME}
     commands["again"] = commands[SAME[4]]
@@ -217,21 +268,45 @@ def answers(cluster: Cluster, seen: LookedAt) -> dict[str, Outcome]:
     commands["killer"] = [*made_maps(cluster.root / "killer", KILLING, (6, 8)), "--format", "json", *at[:2]]
     parts = [*made_maps(cluster.root / "parted", [f"{number:02d}" for number in range(40)], (6, 8)), *at]
     parts += ["--output-dir", str(cluster.root / "rows"), "--cache", str(cluster.root / "rows of parts")]
-    asked = {"commands": commands, "encrypted": encrypted, "file": str(cluster.file), "parts": parts}
-    done = cluster.run([sys.executable, "-c", PROGRAM], json.dumps(asked))
-    assert done.returncode == 0, done.stderr
-    return {name: Outcome(*found) for name, found in json.loads(done.stdout).items()}
+    long = [*made_maps(cluster.root / "long", [f"{number:03d}" for number in range(400)], (24, 24)), "-m", "emd", *at]
+    asked = {
+        "commands": commands,
+        "encrypted": encrypted,
+        "file": str(cluster.file),
+        "parts": parts,
+        "recipes": recipes(),
+        "long": long,
+        "kept": [str(cluster.root / f"kept{number}") for number in range(2)],
+        "scheduler": cluster.processes[0].pid,
+    }
+    environment = {**cluster.environment, "PYTHONPATH": f"{HOME}{os.pathsep}{HOME / 'tests'}"}
+    streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with running([sys.executable, "-c", PROGRAM], env=environment, **streams) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(asked))
+        process.stdin.close()
+        process.stdin = None
+        for number in (2, 1):
+            assert process.stderr.readline() == f"{number} workers\n"
+            for _ in range(number):
+                cluster.start_worker()
+        out, err = process.communicate(timeout=150)
+    assert process.returncode == 0, err
+    found: dict[str, Any] = json.loads(out)
+    others = ("client", "recipes")
+    return {name: one if name in others else Outcome(*one) for name, one in found.items()}
 
 
 @pytest.mark.parametrize("command", SAME)
 def test_a_cluster_gives_the_bytes_of_this_machine(
-    answers: dict[str, Outcome], seen: LookedAt, command: str, tmp_path: Path
+    answers: dict[str, Any], seen: LookedAt, command: str, tmp_path: Path
 ) -> None:
     here, there = kldeval(*words_of(command, seen, tmp_path), "-q"), answers[command]
     assert (there.code, there.out) == (here.code, here.out), there.err
 
 
-def test_rows_of_a_cluster_are_kept(answers: dict[str, Outcome], cluster: Cluster) -> None:
+def test_rows_of_a_cluster_are_kept(answers: dict[str, Any], cluster: Cluster) -> None:
     assert answers["again"] == answers[SAME[4]]
     # a second segment says again what is of files that were younger than two seconds at first
     segments = [path.read_text().splitlines() for path in (cluster.root / "cache").glob("*/*.jsonl")]
@@ -239,7 +314,7 @@ def test_rows_of_a_cluster_are_kept(answers: dict[str, Outcome], cluster: Cluste
 
 
 def test_workers_of_a_cluster_write_parts_and_keep_rows(
-    answers: dict[str, Outcome], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    answers: dict[str, Any], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The parts are those of this machine; each worker, and this process, which does little, has its own segment."""
     pytest.importorskip("pyarrow")
@@ -258,7 +333,7 @@ def test_workers_of_a_cluster_write_parts_and_keep_rows(
     ]
 
 
-def test_a_cluster_may_be_encrypted(answers: dict[str, Outcome]) -> None:
+def test_a_cluster_may_be_encrypted(answers: dict[str, Any]) -> None:
     """By the certificates of Dask's configuration, here of the environment; without them it is said what lacks."""
     assert answers["encrypted"] == answers[SAME[0]]
     refused = answers["no certificates"]
@@ -267,7 +342,7 @@ def test_a_cluster_may_be_encrypted(answers: dict[str, Outcome]) -> None:
 
 
 def test_a_report_says_what_its_workers_computed_with(
-    answers: dict[str, Outcome], cluster: Cluster, seen: LookedAt
+    answers: dict[str, Any], cluster: Cluster, seen: LookedAt
 ) -> None:
     assert answers["report"].code == 0, answers["report"].err
     provenance = json.loads((cluster.root / "report.json").read_text())["provenance"]
@@ -280,7 +355,7 @@ def test_a_report_says_what_its_workers_computed_with(
 
 
 def test_densities_are_built_on_a_cluster(
-    answers: dict[str, Outcome], cluster: Cluster, seen: LookedAt, tmp_path: Path
+    answers: dict[str, Any], cluster: Cluster, seen: LookedAt, tmp_path: Path
 ) -> None:
     assert kldeval("density", seen.fixations, tmp_path, *DENSITY, "-q").code == 0
     assert (answers["density"].code, answers["density"].err) == (0, "")
@@ -291,14 +366,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_another_version_on_the_workers_is_refused(answers: dict[str, Outcome]) -> None:
+def test_another_version_on_the_workers_is_refused(answers: dict[str, Any]) -> None:
     refused = answers["another version"]
     assert (refused.code, refused.out) == (2, "")
     assert "has kldeval 0." in refused.err
     assert "this is 9.9: install one version" in refused.err
 
 
-def test_workers_without_kldeval_are_refused(answers: dict[str, Outcome]) -> None:
+def test_workers_without_kldeval_are_refused(answers: dict[str, Any]) -> None:
     """They do not know a module of this process."""
     refused = answers["no kldeval"]
     assert (refused.code, refused.out) == (2, "")
@@ -306,7 +381,7 @@ def test_workers_without_kldeval_are_refused(answers: dict[str, Outcome]) -> Non
     assert "No module named 'only_here'" in refused.err
 
 
-def test_no_scheduler_and_no_worker_are_an_error(answers: dict[str, Outcome]) -> None:
+def test_no_scheduler_and_no_worker_are_an_error(answers: dict[str, Any]) -> None:
     """Nor are workers that come and go, and answer nothing, such as those that end at their start."""
     nowhere = answers["no scheduler"]
     assert (nowhere.code, nowhere.out) == (1, "")
@@ -316,7 +391,7 @@ def test_no_scheduler_and_no_worker_are_an_error(answers: dict[str, Outcome]) ->
         assert nobody.err.startswith("kldeval: no Dask worker came within 0.2 s (--engine-timeout)")
 
 
-def test_a_file_that_kills_workers_is_a_failure_and_nothing_else_is_lost(answers: dict[str, Outcome]) -> None:
+def test_a_file_that_kills_workers_is_a_failure_and_nothing_else_is_lost(answers: dict[str, Any]) -> None:
     done = answers["killer"]
     report = json.loads(done.out)
     assert done.code == 1, done.err
@@ -336,77 +411,29 @@ def made_maps(root: Path, names: Sequence[str], shape: tuple[int, int]) -> list[
     return [str(root / "pred"), str(root / "gt")]
 
 
-def test_a_client_is_used_and_left_as_it_was_and_a_killed_worker_costs_its_tasks_alone(
-    cluster: Cluster, seen: LookedAt
-) -> None:
+def test_a_client_is_used_and_left_as_it_was_and_a_killed_worker_costs_its_tasks_alone(answers: dict[str, Any]) -> None:
     """Workers sample themselves a hundred times a second, but not while they work for a run.
 
     Schedulers remember their last messages: 100 000 names are 25 MB there, if they are no more than sent.
     """
-    code = (
-        "import os, signal, sys, time, warnings\n"
-        "import kldeval\n"
-        "from distributed import Client\n"
-        "from kldeval.executors.dask import DaskCluster\n"
-        "from kldeval.executors.local import Each\n"
-        "warnings.simplefilter('ignore')\n"
-        "def samplers(dask_worker):\n"
-        "    known = dask_worker.periodic_callbacks\n"
-        "    return sorted(name for name in ('profile', 'tick') if known[name].is_running())\n"
-        "client = Client(scheduler_file=sys.argv[1])\n"
-        "client.wait_for_workers(2, timeout=30)\n"
-        "there = kldeval.evaluate(sys.argv[2], sys.argv[3], client=client)\n"
-        "here = kldeval.evaluate(sys.argv[2], sys.argv[3])\n"
-        "print(there.scores == here.scores, len(there.scores), client.status)\n"
-        "(_, pid), (survivor, _) = client.run(os.getpid).items()\n"
-        "found = []\n"
-        "for number in DaskCluster(client=client).map(Each(time.sleep), [0.01] * 50):\n"
-        "    found.append(number)\n"
-        "    if len(found) == 10:\n"
-        "        during = [*client.run(samplers).values()]\n"
-        "        os.kill(pid, signal.SIGKILL)\n"
-        "print(len(found), client.status, len(client.futures))\n"
-        "print(during, client.run(samplers)[survivor])\n"
-        "def pages():\n"
-        "    return int(open('/proc/self/statm').read().split()[1])\n"
-        "before = client.run_on_scheduler(pages)\n"
-        "for _ in DaskCluster(client=client).map(Each(len), [f'{number:0200}' for number in range(100000)]):\n"
-        "    pass\n"
-        "print((client.run_on_scheduler(pages) - before) * os.sysconf('SC_PAGESIZE') >> 20, file=sys.stderr)\n"
-        "client.close()\n"
-    )
-    done = cluster.run([sys.executable, "-c", code, str(cluster.file), *map(str, seen.maps)])
-    assert done.stdout.splitlines() == [
-        "True 3 running",
-        "50 running 0",
-        "[[], []] ['profile', 'tick']",
-    ], done.stderr
-    assert int(done.stderr) < 10
+    same, during, done, after, megabytes = answers["client"]
+    assert same == [True, 3, "running"]
+    assert during == [[], []]
+    assert done == [50, "running", 0]
+    assert after == [["profile", "tick"], []]
+    assert megabytes < 10
 
 
-def test_an_interrupt_cancels_and_a_lost_scheduler_ends_the_run_at_once(tmp_path: Path) -> None:
-    """The first run waits for the worker, which comes late; what was scored is kept."""
-    maps = made_maps(tmp_path, [f"{number:03d}" for number in range(150)], (24, 24))
-    words = [*maps, "-m", "emd", "-q"]
-    with started(tmp_path, "tcp") as cluster:
-
-        def run_until_kept(cache: str, end: Callable[[subprocess.Popen[str]], None]) -> tuple[int, str, str]:
-            command = cluster.command(*words, "--cache", tmp_path / cache)
-            environment = {**os.environ, "PYTHONPATH": str(HOME)}
-            with running(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-                if not cluster.processes[1:]:
-                    cluster.start("worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path))
-                kept = tmp_path / cache
-                assert happens(lambda: any(kept.glob("*/*.jsonl")) or process.poll() is not None)
-                end(process)
-                out, err = process.communicate(timeout=60)
-            assert any(path.stat().st_size for path in kept.glob("*/*.jsonl"))
-            return process.returncode, out, err
-
-        assert run_until_kept("a", lambda process: process.send_signal(signal.SIGINT))[:2] == (130, "")
-        code, out, err = run_until_kept("b", lambda _: cluster.processes[0].kill())
-    assert (code, out) == (1, "")
-    assert err == "kldeval: the Dask scheduler is lost; with --cache a further run goes on from here\n"
+def test_an_interrupt_cancels_and_a_lost_scheduler_ends_the_run_at_once(
+    answers: dict[str, Any], cluster: Cluster
+) -> None:
+    """What was scored is kept."""
+    assert (answers["interrupt"].code, answers["interrupt"].out) == (130, "")
+    lost = "kldeval: the Dask scheduler is lost; with --cache a further run goes on from here\n"
+    assert answers["lost"] == Outcome(1, "", lost)
+    for number in range(2):
+        kept = [path.read_text().splitlines() for path in (cluster.root / f"kept{number}").glob("*/*.jsonl")]
+        assert 0 < sum(len(json.loads(line)["names"]) for lines in kept for line in lines) < 400
 
 
 @pytest.mark.parametrize(
@@ -471,17 +498,21 @@ def test_what_is_no_scheduler_ends_the_run(seen: LookedAt, tmp_path: Path, *, is
     assert outcome.err == f"kldeval: there is no Dask scheduler at {address}: {reason}\n"
 
 
-def test_the_recipes_for_clusters_are_what_dask_and_python_take() -> None:
-    """Every `dask scheduler` and `dask worker` of the page is parsed by the installed program."""
+def page_on_clusters() -> str:
     page = (HOME / "docs" / "scale.md").read_text(encoding="utf-8")
-    cluster = page[page.index("## A Dask cluster") : page.index("## Maps that live elsewhere")]
-    commands = re.findall(r"dask (scheduler|worker)\b([^&\n`']*)&", cluster)
-    assert [program for program, _ in commands] == ["scheduler", "worker", "scheduler", "worker"]
-    for program, words in commands:
-        main = importlib.import_module(f"distributed.cli.dask_{program}").main
-        given = shlex.split(words)
-        context = main.make_context(program, list(given))
-        assert not set(given) & set(context.args), words
-    (operator,) = re.findall(r"```text\n(from dask_kubernetes.*?)```", cluster, re.DOTALL)
+    return page[page.index("## A Dask cluster") : page.index("## Maps that live elsewhere")]
+
+
+def recipes() -> list[tuple[str, list[str]]]:
+    """Every `dask scheduler` and `dask worker` of the page, with its words."""
+    commands = re.findall(r"dask (scheduler|worker)\b([^&\n`']*)&", page_on_clusters())
+    return [(program, shlex.split(words)) for program, words in commands]
+
+
+def test_the_recipes_for_clusters_are_what_dask_and_python_take(answers: dict[str, Any]) -> None:
+    """They are parsed by the installed programs."""
+    assert [program for program, _ in recipes()] == ["scheduler", "worker", "scheduler", "worker"]
+    assert answers["recipes"] == [[], [], [], []]
+    (operator,) = re.findall(r"```text\n(from dask_kubernetes.*?)```", page_on_clusters(), re.DOTALL)
     compile(operator, "operator.py", "exec")
     assert len(operator.splitlines()) <= 10

@@ -167,7 +167,13 @@ def test_a_fork_that_ends_without_a_result_costs_nothing() -> None:
         "print(in_forks(lambda n: n if os.getpid() == here else sys.exit(3), [1, 2, 3]))\n"
         "print(in_forks(lambda n: n if os.getpid() == here else os.kill(os.getpid(), 9), [1, 2, 3]))\n"
         "print(in_forks(lambda n: (n, os.getpid() == here), [1, 2]))\n"
-        "try: in_forks(lambda n: 1 / n, [1, 0])\n"
-        "except ZeroDivisionError: print('raised')\n"
+        "for shares in ([1, 0], [0, 1]):\n"
+        "    try: in_forks(lambda n: 1 / n, shares)\n"
+        "    except ZeroDivisionError: print('raised', len(os.listdir('/proc/self/fd')))\n"
+        "try: os.waitpid(-1, os.WNOHANG)\n"
+        "except ChildProcessError: print('none left')\n"
     )
-    assert (done.stdout, done.stderr) == ("[1, 2, 3]\n[1, 2, 3]\n[(1, True), (2, False)]\nraised\n", "")
+    assert (done.stdout, done.stderr) == (
+        "[1, 2, 3]\n[1, 2, 3]\n[(1, True), (2, False)]\nraised 4\nraised 4\nnone left\n",
+        "",
+    )

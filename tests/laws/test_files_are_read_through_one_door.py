@@ -37,6 +37,7 @@ DOORS = {
     "executors/processes.py": "/proc",
     "data/containers/remote.py": "URLs, of no file of this machine",
     "engine/store.py": "its own segments, which are regular files",
+    "process.py": "pipes of its own forks",
     "provenance.py": "the package itself and what is installed",
     "cli/terminal.py": "/dev/null",
     "data/readers/apart.py": "/dev/null, and what was opened by the parent",

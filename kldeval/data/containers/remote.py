@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TRIES, FIRST_PAUSE = 3, 0.5
 """How often a file is asked for before it is given up, and the seconds before the second time, which double."""
 
+SECONDS_TO_ANSWER = 20.0
+"""How long a place may take to say what it is: some packages ask six times, with pauses that double, for minutes."""
+
 BYTES_OF_PIXEL = 16
 """More than a pixel takes in any file, with a header's worth beside it: what bounds a download."""
 
@@ -46,14 +49,32 @@ def is_folder(path: Path) -> bool:
     """
     files, inside = _opened(path)
     with _problems(path):
-        if PurePosixPath(inside.rstrip("/")).suffix and files.isfile(inside):
+        if PurePosixPath(inside.rstrip("/")).suffix and _asked(files, "isfile", inside):
             return False
-        if files.isdir(inside) or files.find(inside, maxdepth=1):
+        if _asked(files, "isdir", inside) or files.find(inside, maxdepth=1):
             return True
         if files.isfile(inside):
             return False
     msg = f"{url_of(path)} does not exist"
     raise UsageProblem(msg)
+
+
+def _asked(files: Any, question: str, inside: str) -> bool:
+    """The answer to a short question, where the file system can be left alone with it after a while.
+
+    Raises:
+        OSError: there is none.
+    """
+    if not files.async_impl:
+        return bool(getattr(files, question)(inside))
+    from fsspec.asyn import sync
+    from fsspec.exceptions import FSTimeoutError
+
+    try:
+        return bool(sync(files.loop, getattr(files, f"_{question}"), inside, timeout=SECONDS_TO_ANSWER))
+    except FSTimeoutError as error:
+        msg = f"there was no answer within {SECONDS_TO_ANSWER:g} s; is there a network?"
+        raise TimeoutError(msg) from error
 
 
 def remote_members(path: Path) -> tuple[Mapping[str, Member], tuple[str, ...]]:
@@ -227,15 +248,32 @@ def _file_system(scheme: str) -> Any:
     try:
         import fsspec
 
+        _check_named(fsspec.get_filesystem_class(scheme))
         return fsspec.filesystem(scheme)
     except ImportError as error:
         said = printable("; ".join(str(error).splitlines()))
         way_out = f"pip install 'kldeval[remote]' ({said})" if scheme in OF_THE_EXTRA else said
         msg = f"{scheme}:// needs a package that is not installed: {way_out}"
         raise MissingDependency(msg) from error
-    except (ValueError, TypeError) as error:  # one that needs a host and a user says so by a TypeError
-        msg = f"{scheme}:// is no scheme that files are read from: {error}"
+    except Exception as error:  # what a package raises that is not meant to be found by its scheme alone
+        msg = f"{scheme}:// is no scheme that files are read from: {printable(str(error))}"
         raise UsageProblem(msg) from error
+
+
+def _check_named(kind: Any) -> None:
+    """Refuse a file system that is not known by its scheme alone, before it is half made.
+
+    Raises:
+        TypeError: it needs a host, or the like.
+    """
+    from inspect import Parameter, signature
+
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    _, *parameters = signature(kind.__init__).parameters.values()
+    needed = [one.name for one in parameters if one.kind in kinds and one.default is Parameter.empty]
+    if needed:
+        msg = f"it needs {' and '.join(needed)}, which a URL here does not give"
+        raise TypeError(msg)
 
 
 def _opened(path: Path) -> tuple[Any, str]:
