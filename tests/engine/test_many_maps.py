@@ -27,7 +27,7 @@ def few_in_memory(monkeypatch: pytest.MonkeyPatch, number: int = 3) -> None:
     monkeypatch.setattr("kldeval.reports.spool.AT_ONCE", 4)
     monkeypatch.setattr("kldeval.reports.spool.AT_A_PASS", 4)
     monkeypatch.setattr("kldeval.sequences.MOST_KEPT", 0)
-    monkeypatch.setattr("kldeval.reports.aligned.MOST_KEPT", 0)
+    monkeypatch.setattr("kldeval.reports.side_by_side.MOST_KEPT", 0)
 
 
 @pytest.fixture
@@ -145,6 +145,7 @@ def tiny(number: int) -> Iterator[tuple[str, Any, Any]]:
     return ((f"{place:07d}", pred + place, gt) for place in range(number))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peak of four times as many maps from an iterable is about the same; kept rows would add 0.3 MB."""
     few_in_memory(monkeypatch, 100)
