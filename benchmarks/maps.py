@@ -152,6 +152,8 @@ SETS: dict[str, Callable[[Path], None]] = {
     "png-100": lambda folder: link_pairs(folder, 100, made(folder.parent, "png")),
     "png-2000": lambda folder: link_pairs(folder, 2000, made(folder.parent, "png")),
     "png-20000": lambda folder: link_pairs(folder, 20_000, made(folder.parent, "png")),
+    "png-12": lambda folder: write_pairs(folder, 12, ".png"),
+    "npy-12": lambda folder: write_pairs(folder, 12, ".npy"),
     "huge": write_huge,
 }
 """What the cases need, by name."""

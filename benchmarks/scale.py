@@ -1,11 +1,12 @@
 """What large runs cost on this machine: the cache, memory, pairing, merging, a Dask cluster.
 
 Each row says what was measured, and what it is to stay below. `python -m benchmarks` prints them after its cases, and
-`python -m benchmarks --cases cache,memory` these alone. It takes some minutes; `--large` adds a million maps.
+`python -m benchmarks --cases cache,memory` these alone. It takes some minutes; `--large` adds millions of maps.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+import zipfile
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -79,7 +81,7 @@ def measure(root: Path, patterns: Sequence[str], *, large: bool) -> int:
 
 
 def _memory(root: Path, *, large: bool) -> Iterator[tuple[str, str, str]]:
-    for number in (10_000, 100_000, *((1_000_000,) if large else ())):
+    for number in (10_000, 100_000, *((1_000_000, 2_000_000) if large else ())):
         done = subprocess.run([sys.executable, "-c", TINY, str(number)], capture_output=True, text=True, check=True)
         yield f"memory, {number} tiny maps of an iterable", f"{int(done.stdout) // 1024} MB", "<= 300 MB"
         sides = [_stack(root / f"{side}{number}.npy", number) for side in ("pred", "gt")]
@@ -87,6 +89,11 @@ def _memory(root: Path, *, large: bool) -> Iterator[tuple[str, str, str]]:
         yield f"memory, {number} maps of a stack (N, 4, 4)", f"{peak} MB", "<= 300 MB"
         peak = _peak(*sides, "--stack", "-m", "kld", "--output-dir", root / f"rows{number}") // 1024
         yield f"memory, {number} maps of a stack, in parts", f"{peak} MB", "<= 300 MB"
+        zips = [_zipped(root / f"{side}{number}.zip", number) for side in ("pred", "gt")]
+        yield f"memory, {number} members of two zips, listed", f"{_peak(*zips, '--limit', '1') // 1024} MB", "<= 300 MB"
+    maps = [_stack(root / f"{name}.npy", 100_000) for name in ("one", "second", "another", "the truth")]
+    peak = _peak(*maps, "--stack", "--jobs", "1", "-m", "kld", "--resamples", "200") // 1024
+    yield "memory, leaderboard of 3 models, 100000 maps of a stack", f"{peak} MB", "<= 300 MB"
     peaks = [_peak(*_named(root / f"{number}", number), "--limit", "1") for number in (50_000, 150_000)]
     yield "memory, bytes that a pair of files adds", f"{(peaks[1] - peaks[0]) * 1024 / 100_000:.0f}", "<= 150"
 
@@ -101,6 +108,16 @@ def _pairing(root: Path) -> Iterator[tuple[str, str, str]]:
 def _stack(path: Path, number: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, np.random.default_rng(len(path.name)).integers(1, 255, (number, 4, 4), np.uint8))
+    return path
+
+
+def _zipped(path: Path, number: int) -> Path:
+    """A zip of so many tiny maps."""
+    data = io.BytesIO()
+    np.save(data, np.eye(2))
+    with zipfile.ZipFile(path, "w") as archive:
+        for place in range(number):
+            archive.writestr(zipfile.ZipInfo(f"COCO_val2014_{place:012d}.npy"), data.getvalue())
     return path
 
 

@@ -197,6 +197,7 @@ NOT_AUDITED = (
     "bounds",
     "digests",
     "save_maps",
+    "cache",
     "per_class",
     "device",
     "batch_bytes",

@@ -170,6 +170,14 @@ class Texts(_Compared[str]):
         self._new: list[str] = []
         self.extend(texts)
 
+    def __eq__(self, other: object) -> bool:
+        # the same texts are packed alike where they were added in one go
+        if isinstance(other, Texts) and (self._blocks, self._new) == (other._blocks, other._new):
+            return True
+        return super().__eq__(other)
+
+    __hash__ = None
+
     def append(self, text: str) -> None:
         """Add one at the end."""
         self._new.append(text)

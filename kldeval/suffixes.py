@@ -38,8 +38,11 @@ def without_suffix(name: str) -> str:
     >>> without_suffix("a/frame.01.png"), without_suffix("brain.NII.gz"), without_suffix("a.csv.gz")
     ('a/frame.01', 'brain', 'a.csv')
     """
+    head, dot, last = name.rpartition(".")
+    if dot + last.lower() not in _LAST:
+        return head
     suffix = suffix_of_name(name)
-    return name[: -len(suffix)] if suffix in COMPRESSED else name.rpartition(".")[0]
+    return name[: -len(suffix)] if suffix in COMPRESSED else head
 
 
 def stem_of(path: PurePath) -> str:

@@ -38,7 +38,19 @@ from typing import Any, NamedTuple
 
 HOME = Path(__file__).resolve().parent.parent
 
-OFTEN = ("cv2", "deflate", "kornia_rs", "numpy.random", "rich.table", "rich.console", "bz2", "lzma", "difflib", "glob")
+OFTEN = (
+    "cv2",
+    "deflate",
+    "kornia_rs",
+    "numpy.random",
+    "rich.table",
+    "rich.console",
+    "bz2",
+    "lzma",
+    "difflib",
+    "glob",
+    "scipy.stats",
+)
 """What many runs import, beside the program itself."""
 
 LATE = ("kldeval/__main__", "kldeval/torch/", "kldeval/scoring/tensors", "kldeval/executors/dask")

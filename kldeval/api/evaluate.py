@@ -26,6 +26,7 @@ from kldeval.parameters import evaluate_parameters, explicit
 from kldeval.provenance import versions
 from kldeval.reports import documents
 from kldeval.reports.documents import Resampling
+from kldeval.sequences import each
 from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
@@ -255,5 +256,5 @@ def _models(
 
 def _in_python(report: documents.Report) -> documents.Report:
     """The report with its notes and failures in the words of Python."""
-    failures = tuple(replace(failure, message=in_python(failure.message)) for failure in report.failures)
+    failures = each(lambda failure: replace(failure, message=in_python(failure.message)), report.failures)
     return replace(report, notes=tuple(map(in_python, report.notes)), failures=failures)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import warnings
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from kldeval.errors import FAILURE_CODES, MapsFailed, RefusedMap, UsageProblem
+from kldeval.sequences import Streamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,12 +41,25 @@ def tell(failures: Sequence[Failure], scored: Iterable[str], on_failure: OnFailu
     if not failures or on_failure == "ignore":
         return
     first = failures[0]
-    failed = {failure.name for failure in failures}
-    count = len(failed | set(scored))
+    failed, count = _counts(failures, scored)
     which = f"map {first.name}" if first.name.isdecimal() else first.name
-    others = ", and the means are those of the others" if len(failed) < count else ""
-    msg = f"{len(failed)} of {count} maps failed{others}: {which}: {first.message}"
+    others = ", and the means are those of the others" if failed < count else ""
+    msg = f"{failed} of {count} maps failed{others}: {which}: {first.message}"
     if on_failure == "raise":
         raise RefusedMap(msg, code=first.code if first.code in FAILURE_CODES else None)
     # above this function, that of the library and what makes it speak Python
     warnings.warn(msg, MapsFailed, stacklevel=4)
+
+
+def _counts(failures: Sequence[Failure], scored: Iterable[str]) -> tuple[int, int]:
+    """How many maps failed, and how many there are; where they are many both come in the order of their names."""
+    names = (failure.name for failure in failures)
+    if not isinstance(failures, Streamed):
+        failed = {*names}
+        return len(failed), len(failed.union(scored))
+    both = heapq.merge(((name, True) for name in names), ((name, False) for name in scored), key=itemgetter(0))
+    n_failed = n = 0
+    for _, found in groupby(both, key=itemgetter(0)):
+        n += 1
+        n_failed += any(has_failed for _, has_failed in found)
+    return n_failed, n

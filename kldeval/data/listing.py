@@ -120,9 +120,10 @@ class _Walk:
             with os.scandir(directory) as entries:
                 for entry in entries:
                     name = entry.name
-                    if name.startswith(".") or name.lower() in JUNK:
+                    small = name.lower()
+                    if small[0] == "." or small in JUNK:
                         continue
-                    is_map_itself = name.lower().endswith(STORE) and is_store(Path(entry.path))
+                    is_map_itself = small.endswith(STORE) and is_store(Path(entry.path))
                     if not is_map_itself and _is_folder(entry):
                         waiting.append((entry.path, f"{prefix}{name}/", above | {here}))
                     elif self.is_wanted(relative := prefix + name):

@@ -13,13 +13,16 @@ mean, ratio, rank, n, n_nonfinite, n_refused, signature; numbers that do not exi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kldeval.records import NO_PREDICTION
 from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
+from kldeval.sequences import Streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kldeval.records import Failure, Score
     from kldeval.reports.audit_documents import Audit, Curve
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     Document = Report | Leaderboard | ComparisonReport
 
 
+T = TypeVar("T")
 Value = str | float | int | bool | None
 Row = dict[str, Value]
 
@@ -107,7 +111,7 @@ def table_of(made: Document | Audit) -> tuple[tuple[str, ...], Iterable[Row]]:
     if isinstance(made, Report):
         return _map_columns(made), map_rows(made)
     if isinstance(made, Leaderboard):
-        rows = [{"model": model, **row} for model, report in made.reports.items() for row in map_rows(report)]
+        rows = ({"model": model, **row} for model, report in made.reports.items() for row in map_rows(report))
         return ("model", *_map_columns(*made.reports.values())), rows
     if isinstance(made, ComparisonReport):
         return _OF_PAIRS, list(_pair_rows(made))
@@ -119,13 +123,34 @@ def map_rows(report: Report) -> Iterator[Row]:
 
     A metric that has no number on a map leaves its cell empty, and says why in the map's own row.
     """
-    reasons: dict[str, list[Failure]] = {}
-    for failure in report.failures:
-        if failure.metric:
-            reasons.setdefault(failure.name, []).append(failure)
+    reasons = failures_of(report.failures)
     for score in report.scores:
-        yield score_row(score, report.summaries, reasons.get(score.name, ()))
+        yield score_row(score, report.summaries, reasons(score.name))
     yield from failure_rows(report)
+
+
+def failures_of(failures: Sequence[Failure]) -> Callable[[str], Sequence[Failure]]:
+    """What tells the failures of single metrics on a map; where there are many, of maps in the order of their names."""
+    of_metrics = (failure for failure in failures if failure.metric)
+    if isinstance(failures, Streamed):
+        return _Following((name, [*found]) for name, found in groupby(of_metrics, key=attrgetter("name")))
+    reasons: dict[str, list[Failure]] = {}
+    for failure in of_metrics:
+        reasons.setdefault(failure.name, []).append(failure)
+    return lambda name: reasons.get(name, ())
+
+
+class _Following(Generic[T]):
+    """Things by names, both in the order of these: what is asked for by a name is found by going on to it."""
+
+    def __init__(self, named: Iterable[tuple[str, Sequence[T]]]) -> None:
+        self._named = iter(named)
+        self._next = next(self._named, None)
+
+    def __call__(self, name: str) -> Sequence[T]:
+        while self._next is not None and self._next[0] < name:
+            self._next = next(self._named, None)
+        return self._next[1] if self._next is not None and self._next[0] == name else ()
 
 
 def score_row(score: Score, keys: Iterable[str], failures: Iterable[Failure]) -> Row:
@@ -143,10 +168,15 @@ def score_row(score: Score, keys: Iterable[str], failures: Iterable[Failure]) ->
 
 def failure_rows(report: Report) -> Iterator[Row]:
     """A row per map that could not be scored."""
-    of_metrics = {failure.name for failure in report.failures if failure.metric}
-    scored = {score.name for score in report.scores if score.name in of_metrics} if of_metrics else ()
+    is_scored: Callable[[str], object]
+    if isinstance(report.failures, Streamed):
+        is_scored = _Following((score.name, (score,)) for score in report.scores)
+    else:
+        of_metrics = {failure.name for failure in report.failures if failure.metric}
+        scored = {score.name for score in report.scores if score.name in of_metrics} if of_metrics else set()
+        is_scored = scored.__contains__
     for failure in report.failures:
-        if not (failure.metric and failure.name in scored):
+        if not (failure.metric and is_scored(failure.name)):
             yield {"name": failure.name, "failure": f"{failure.stage}: {failure.message}"}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
 from kldeval.reports.audit_documents import AUDIT_SCHEMA, Audit, RoundingBounds
 from kldeval.reports.documents import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, SCHEMA, ComparisonReport, Leaderboard
 from kldeval.reports.reliability import reliability_of
+from kldeval.sequences import Streamed, each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from kldeval.records import Failure, Score
     from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, Curve, Flip, FlipSide, Standing
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     Document = Report | Leaderboard | ComparisonReport
     JsonObject = dict[str, object]
+    Rows = Callable[[Callable[[Any], JsonObject], Sequence[Any]], Sequence[JsonObject]]
     """The members of an object of a document: numbers, texts, lists and objects, as its published schema says."""
 
 
@@ -42,13 +45,20 @@ _REPORT_LEVELS, _MODELS_LEVELS = 2, 4
 def write(made: Document | Audit, options: Options) -> str:
     """The document as strict JSON in ASCII, which any parser in any locale reads; see docs/*.schema.json."""
     del options
+    return "".join(pieces(made))
+
+
+def pieces(made: Document | Audit) -> Iterator[str]:
+    """The same, piece by piece: a map at a time."""
     if isinstance(made, Leaderboard):
-        return _block(leaderboard_document(made), _MODELS_LEVELS) + "\n"
-    if isinstance(made, ComparisonReport):
-        return _block(comparison_document(made), _MODELS_LEVELS) + "\n"
-    if isinstance(made, Audit):
-        return _block(audit_document(made), _REPORT_LEVELS) + "\n"
-    return _block(document(made), _REPORT_LEVELS) + "\n"
+        yield from _block(_leaderboard(made, each), _MODELS_LEVELS)
+    elif isinstance(made, ComparisonReport):
+        yield from _block(comparison_document(made), _MODELS_LEVELS)
+    elif isinstance(made, Audit):
+        yield from _block(audit_document(made), _REPORT_LEVELS)
+    else:
+        yield from _block(_report(made, each), _REPORT_LEVELS)
+    yield "\n"
 
 
 def write_lines(made: Document, options: Options) -> str:
@@ -109,14 +119,24 @@ def _map_rows(report: Report) -> Iterator[JsonObject]:
 
 def document(report: Report) -> JsonObject:
     """The report as plain values; `kldeval.reports.json_reader.parse_report` is the inverse."""
+    return _report(report, _listed)
+
+
+def _listed(make: Callable[[Any], JsonObject], members: Sequence[Any]) -> Sequence[JsonObject]:
+    """What `make` makes of every member; see `kldeval.sequences.each`, which makes it of many when it is asked for."""
+    return [*map(make, members)]
+
+
+def _report(report: Report, rows: Rows) -> JsonObject:
+    """The report, with its maps and failures as `rows` makes these."""
     made: JsonObject = {
         "schema": SCHEMA,
         "signature": dict(report.signatures),
         "provenance": {**report.provenance, "short": report.short, "columns": _columns(report.columns)},
         **({"statistics": report.statistics} if report.statistics else {}),
         "summary": _summaries(report.summaries, with_interval=bool(report.statistics)),
-        "maps": [map_row(score) for score in report.scores],
-        "failures": [failure_row(failure) for failure in report.failures],
+        "maps": rows(map_row, report.scores),
+        "failures": rows(failure_row, report.failures),
         "notes": list(report.notes),
         **({"classes": [_class_row(row) for row in report.classes]} if report.classes else {}),
     }
@@ -172,9 +192,13 @@ def references_row(references: Mapping[str, Mapping[str, float]]) -> dict[str, J
 
 def leaderboard_document(leaderboard: Leaderboard) -> JsonObject:
     """The leaderboard as plain values; `kldeval.reports.json_reader.parse_leaderboard` is the inverse."""
+    return _leaderboard(leaderboard, _listed)
+
+
+def _leaderboard(leaderboard: Leaderboard, rows: Rows) -> JsonObject:
     return {
         "schema": LEADERBOARD_SCHEMA,
-        "reports": {model: document(report) for model, report in leaderboard.reports.items()},
+        "reports": {model: _report(report, rows) for model, report in leaderboard.reports.items()},
         "comparison": None if leaderboard.comparison is None else comparison_document(leaderboard.comparison),
         "left_out": _left_out(leaderboard.left_out),
         "notes": list(leaderboard.notes),
@@ -322,15 +346,20 @@ def _text(value: object) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _block(value: object, levels: int, indent: str = "") -> str:
-    """A list or an object with a line for each member, so many levels deep; anything else on one line."""
-    if not levels or not value or not isinstance(value, dict | list):
-        return _text(value)
+def _block(value: object, levels: int, indent: str = "") -> Iterator[str]:
+    """A list or an object with a line for each member, so many levels deep, piece by piece; else one line."""
+    if not levels or not value or isinstance(value, str) or not isinstance(value, Mapping | Sequence):
+        yield _text([] if isinstance(value, Streamed) else value)
+        return
     inside = indent + "  "
-    if isinstance(value, dict):
-        lines = [f"{inside}{_text(key)}: {_block(item, levels - 1, inside)}" for key, item in value.items()]
-        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-    return "[\n" + ",\n".join(inside + _block(item, levels - 1, inside) for item in value) + f"\n{indent}]"
+    is_object = isinstance(value, Mapping)
+    members = value.items() if isinstance(value, Mapping) else ((None, item) for item in value)
+    before = "{" if is_object else "["
+    for key, item in members:
+        yield f"{before}\n{inside}" + (f"{_text(key)}: " if is_object else "")
+        yield from _block(item, levels - 1, inside)
+        before = ","
+    yield f"\n{indent}" + ("}" if is_object else "]")
 
 
 # audits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from kldeval.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kldeval.reports.documents import GateOutcome
     from kldeval.reports.strips import Strip
@@ -124,7 +124,7 @@ class MissingMaps:
     """Maps without a number under a title; a terminal shows the first `limit` of them, unless it is None."""
 
     title: str
-    rows: tuple[Missing, ...]
+    rows: Sequence[Missing]
     limit: int | None = None
 
 

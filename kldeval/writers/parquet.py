@@ -69,7 +69,7 @@ ROWS_OF_GROUP = 1 << 16
 """Rows that a file of many is written in together."""
 
 
-def pieces(made: Report) -> Iterator[bytes]:
+def pieces(made: Report | Leaderboard) -> Iterator[bytes]:
     """The bytes of a Parquet file of many rows, group by group."""
     parquet = package("pyarrow.parquet")
     columns, rows = table_of(made)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
-from typing import TYPE_CHECKING
+from collections import Counter
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem, count
 from kldeval.records import NO_PREDICTION
 from kldeval.reports.aggregate import summarise_means, summarise_scores
 from kldeval.reports.ways import CEILING, CHANCES, PRIOR, REFERENCES, UNIFORM
+from kldeval.sequences import Streamed
 from kldeval.writers.numbers import ABSENT, Notation, natural, notation_for
 from kldeval.writers.page import (
     Cell,
@@ -28,7 +33,7 @@ from kldeval.writers.page import (
 from kldeval.writers.rounding_table import report_rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kldeval.records import Failure, Score
     from kldeval.reports.documents import Report, ShareOfWay, Summary
@@ -61,13 +66,37 @@ def report_page(report: Report, options: Options) -> Page:
 
 def failure_list(failures: Mapping[str, Sequence[Failure]], options: Options) -> MissingMaps:
     """The maps of each model that could not be scored, or not by some metric, in the order of their names."""
-    rows = tuple(
-        Missing(failure.name, failure_reason(failure), failure.stage, model)
-        for model, found in failures.items()
-        for failure in sorted(found, key=lambda failure: natural(failure.name))
-    )
-    title = missing_text([failure for found in failures.values() for failure in found])
+    unscored = _Unscored(failures)
+    rows = unscored if any(isinstance(found, Streamed) for found in failures.values()) else tuple(unscored)
+    title = missing_text(failure for found in failures.values() for failure in found)
     return MissingMaps(title, rows, None if options.per_map else LISTED)
+
+
+class _Unscored(Streamed[Missing]):
+    """What is said of each failure of each model, in the order of the names as people count."""
+
+    def __init__(self, failures: Mapping[str, Sequence[Failure]]) -> None:
+        self._failures = failures
+
+    def __len__(self) -> int:
+        return sum(map(len, self._failures.values()))
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice) and place == slice(place.stop) and place.stop is not None:
+            return tuple(islice(self._rows(partial(heapq.nsmallest, place.stop)), place.stop))
+        return super().__getitem__(place)
+
+    def _from(self, start: int) -> Iterator[Missing]:
+        return islice(self._rows(sorted), start, None)
+
+    def _rows(self, in_order: Callable[..., list[Failure]]) -> Iterator[Missing]:
+        for model, found in self._failures.items():
+            for failure in in_order(found, key=_natural_name):
+                yield Missing(failure.name, failure_reason(failure), failure.stage, model)
+
+
+def _natural_name(failure: Failure) -> tuple[tuple[str | int, ...], str]:
+    return natural(failure.name)
 
 
 def failure_reason(failure: Failure) -> str:
@@ -75,15 +104,15 @@ def failure_reason(failure: Failure) -> str:
     return f"{failure.metric}: {failure.message}" if failure.metric else failure.message
 
 
-def missing_text(failures: Sequence[Failure]) -> str:
+def missing_text(failures: Iterable[Failure]) -> str:
     """How many maps could not be scored, and how many numbers of other maps are missing.
 
     >>> from kldeval.records import Failure
     >>> missing_text([Failure("a", "load", "damaged"), Failure("b", "score", "negative", metric="kld")])
     '1 map could not be scored, 1 number of other maps is missing'
     """
-    n_numbers = sum(bool(failure.metric) for failure in failures)
-    n_maps = len(failures) - n_numbers
+    counted = Counter(bool(failure.metric) for failure in failures)
+    n_numbers, n_maps = counted[True], counted[False]
     others = " of other maps" if n_maps else ""
     numbers = f"{count(n_numbers, 'number')}{others} {'is' if n_numbers == 1 else 'are'} missing"
     maps = f"{count(n_maps, 'map')} could not be scored"
@@ -103,7 +132,7 @@ def worst_scores(report: Report, number: int) -> list[Score]:
         value = score.values.get(key, math.nan)
         return not math.isnan(value), 0.0 if math.isnan(value) else sign * value
 
-    return sorted(report.scores, key=badness)[:number]
+    return heapq.nsmallest(number, report.scores, key=badness)
 
 
 def ranking_metric(report: Report) -> str:

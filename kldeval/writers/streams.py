@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.reports.documents import Report
+from kldeval.reports.documents import Leaderboard, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,10 +12,16 @@ if TYPE_CHECKING:
     from kldeval.writers import Document
 
 
+def _is_long(made: object) -> bool:
+    """Whether a document is a report whose rows are not kept."""
+    return isinstance(made, Report) and not (isinstance(made.scores, tuple) and isinstance(made.failures, tuple))
+
+
 def pieces(name: str, made: Document) -> Iterator[str] | Iterator[bytes] | None:
     """The contents of a file in a format, piece by piece; None where the document or the format is written at once."""
-    if not isinstance(made, Report) or isinstance(made.scores, tuple):
+    if not any(map(_is_long, made.reports.values() if isinstance(made, Leaderboard) else (made,))):
         return None
+    assert isinstance(made, Report | Leaderboard)  # noqa: S101 - for the type checker
     if name in ("csv", "tsv"):
         from kldeval.writers import delimited
 
@@ -24,6 +30,10 @@ def pieces(name: str, made: Document) -> Iterator[str] | Iterator[bytes] | None:
         from kldeval.writers import json
 
         return json.lines(made)
+    if name == "json":
+        from kldeval.writers import json
+
+        return json.pieces(made)
     if name == "parquet":
         from kldeval.writers import parquet
 

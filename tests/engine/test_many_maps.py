@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tracemalloc
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ def few_in_memory(monkeypatch: pytest.MonkeyPatch, number: int = 3) -> None:
     monkeypatch.setattr("kldeval.reports.collected.MOST_IN_MEMORY", number)
     monkeypatch.setattr("kldeval.reports.spool.AT_ONCE", 4)
     monkeypatch.setattr("kldeval.reports.spool.AT_A_PASS", 4)
+    monkeypatch.setattr("kldeval.sequences.MOST_KEPT", 0)
+    monkeypatch.setattr("kldeval.reports.aligned.MOST_KEPT", 0)
 
 
 @pytest.fixture
@@ -53,6 +56,72 @@ def test_what_is_on_disk_is_what_would_be_in_memory(
     few_in_memory(monkeypatch, 1)
     spooled = kldeval(*maps, *words.split(), "--format", format_)
     assert spooled == kept
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--maps groups --format markdown --per-map", "--maps fixations -m nss --format csv", "-m kld,nss --baselines"],
+    ids=str,
+)
+def test_leaderboards_on_disk_are_those_in_memory(
+    maps: tuple[Path, Path], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One model lacks a map, and of one a map cannot be read; with fixations of several observers where these count."""
+    seen = make_looked_at(maps[0].parent / "seen")
+    pred, gt = seen.maps if "nss" in words else maps
+    models = [pred.parent / name for name in ("one", "two", "three")]
+    for model in models:
+        shutil.copytree(pred, model)
+    lost, damaged, *_ = sorted(path for path in models[1].rglob("*.*"))
+    lost.unlink()
+    damaged.write_bytes(b"damaged")
+    asked: tuple[Any, ...] = (
+        *models,
+        gt,
+        *words.split(),
+        "--allow-missing",
+        "--resamples",
+        "100",
+        "--fixations",
+        seen.fixations,
+    )
+    asked = asked if "nss" in words else asked[:-2]
+    outputs = [pred.parent / name for name in ("all.json", "all.csv", "all.jsonl", "all.html")]
+    written = [word for path in outputs for word in ("-o", str(path))]
+    few = kldeval(*asked, *written), [path.read_bytes() for path in outputs]
+    few_in_memory(monkeypatch, 1)
+    many = kldeval(*asked, *written), [path.read_bytes() for path in outputs]
+    assert few[0].code == 1
+    assert many == few
+
+
+def test_tables_per_class_and_failures_on_disk_are_those_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some maps have a number for one metric alone, and some none; of one the classes are fewer."""
+    rng = np.random.default_rng(2)
+    for number in range(12):
+        for side, array in (("pred", rng.random((3, 4, 5))), ("gt", rng.integers(0, 3, (4, 5)))):
+            (tmp_path / side).mkdir(exist_ok=True)
+            np.save(tmp_path / side / f"{number:02d}.npy", array if number % 5 else array[..., :2])
+    for number in (2, 3):
+        np.save(tmp_path / "gt" / f"{number:02d}.npy", np.full((4, 5), 7))
+    (tmp_path / "pred" / "04.npy").unlink()
+    outputs = [tmp_path / name for name in ("all.json", "all.csv", "all.html")]
+    written = [word for path in outputs for word in ("-o", str(path))]
+    asked: tuple[Any, ...] = (
+        tmp_path / "pred",
+        tmp_path / "gt",
+        *["--norm", "softmax", "--axis", "0", "-m", "ce,accuracy", "--per-class"],
+        *written,
+    )
+    few = kldeval(*asked), [path.read_bytes() for path in outputs]
+    few_in_memory(monkeypatch, 1)
+    assert (kldeval(*asked), [path.read_bytes() for path in outputs]) == few
+    with pytest.raises(
+        library.errors.RefusedMap, match="3 of 12 maps failed, and the means are those of the others: map 02: "
+    ):
+        library.evaluate(*asked[:2], metric="ce", norm="softmax", axis=0, on_failure="raise")
 
 
 def test_files_are_the_same(maps: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +160,47 @@ def test_memory_does_not_grow_with_the_maps(monkeypatch: pytest.MonkeyPatch) -> 
         tracemalloc.stop()
         assert len(report.scores) == number
     assert peaks[1] - peaks[0] < 150_000
+
+
+@pytest.mark.parametrize(("kind", "most"), [("leaderboard", 900), ("classes", 700), ("failures", 250)])
+def test_memory_does_not_grow_with_rows_of_any_kind(
+    tmp_path: Path, kind: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept rows would add 1750, 1800 and 450 bytes a map."""
+    few_in_memory(monkeypatch, 20)
+    as_many(monkeypatch, 64)
+    monkeypatch.setattr("kldeval.reports.spool.AT_ONCE", 32)
+    monkeypatch.setattr("kldeval.reports.spool.BYTES_AT_ONCE", 2048)
+    monkeypatch.setattr("kldeval.reports.significance.CELLS_PER_BLOCK", 1024)
+    rng = np.random.default_rng(1)
+    labels: dict[str, Any] = {"metric": "ce", "norm": "softmax", "axis": 0, "per_class": True}
+    asked: dict[str, dict[str, Any]] = {
+        "leaderboard": {"resamples": 100},
+        "classes": labels,
+        "failures": {"on_failure": "ignore"},
+    }
+    options = asked[kind]
+
+    def peak(number: int) -> int:
+        maps = {side: rng.integers(1, 255, (number, 2, 2), np.uint8) for side in ("one", "two", "gt")}
+        maps["gt"] = maps["gt"] * 0 if kind == "failures" else maps["gt"] % 3 if kind == "classes" else maps["gt"]
+        maps["one"] = rng.random((number, 3, 2, 2), np.float32) if kind == "classes" else maps["one"]
+        paths = {side: tmp_path / f"{side}.npy" for side in maps}
+        for side, array in maps.items():
+            np.save(paths[side], array)
+        gt = paths.pop("gt")
+        if tracemalloc.is_tracing():
+            tracemalloc.reset_peak()
+        library.evaluate(
+            paths if kind == "leaderboard" else paths["one"], gt, jobs=1, stack=True, **{"metric": "kld", **options}
+        )
+        return tracemalloc.get_traced_memory()[1]
+
+    peak(80)  # fills what is kept from run to run
+    tracemalloc.start()
+    few, many = peak(80), peak(280)
+    tracemalloc.stop()
+    assert (many - few) / 200 < most
 
 
 @pytest.mark.parametrize("most", [10, 1000])

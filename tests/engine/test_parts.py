@@ -106,7 +106,9 @@ def test_parts_are_the_rows_of_the_report(tmp_path: Path, writer: str, words: st
     assert part.column_names == [*whole.column_names, "details"]
 
 
-@pytest.mark.parametrize("words", ["--format json", "--format jsonl", "--format csv", "--per-map", "--cache {}/kept"])
+@pytest.mark.parametrize(
+    "words", ["--format json", "--format jsonl", "--baselines --format csv", "--per-map", "--cache {}/kept"]
+)
 def test_who_writes_does_not_matter(
     maps: tuple[Path, Path], tmp_path: Path, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

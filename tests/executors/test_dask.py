@@ -124,6 +124,18 @@ def samplers(dask_worker):
 def pages():
     return int(open("/proc/self/statm").read().split()[1])
 
+def settled():
+    import cv2
+    return cv2.getNumThreads()
+
+class Unknown:
+    # work that a worker has no module for
+    def __call__(self, items):
+        return items
+
+    def __reduce__(self):
+        return __import__, ("nowhere_at_all",)
+
 def plugins(dask_worker):
     return sorted(name for name in dask_worker.plugins if name.startswith("kldeval"))
 
@@ -133,13 +145,18 @@ def of_client():
     there, here = library.evaluate(*maps, client=client), library.evaluate(*maps)
     yield [there.scores == here.scores, len(there.scores), client.status]
     (_, pid), (survivor, _) = client.run(os.getpid).items()
-    found = []
+    try:
+        list(kldeval_dask.DaskCluster(client=client).map(Unknown(), [1, 2]))
+    except ModuleNotFoundError as error:
+        yield [str(error), sorted(client.scheduler_info()["workers"]) == sorted([*client.run(os.getpid)])]
+    found, ahead = [], 0
     for number in kldeval_dask.DaskCluster(client=client).map(Each(time.sleep), [0.01] * 50):
         found.append(number)
+        ahead = max(ahead, len(client.futures))
         if len(found) == 10:
-            yield [*client.run(samplers).values()]
+            yield [[*client.run(samplers).values()], sorted(client.run(settled).values())]
             os.kill(pid, signal.SIGKILL)
-    yield [len(found), client.status, len(client.futures)]
+    yield [len(found), client.status, len(client.futures), ahead <= 8]
     yield [client.run(samplers)[survivor], client.run(plugins)[survivor]]
     before = client.run_on_scheduler(pages)
     for _ in kldeval_dask.DaskCluster(client=client).map(Each(len), [f"{number:0200}" for number in range(100000)]):
@@ -416,10 +433,11 @@ def test_a_client_is_used_and_left_as_it_was_and_a_killed_worker_costs_its_tasks
 
     Schedulers remember their last messages: 100 000 names are 25 MB there, if they are no more than sent.
     """
-    same, during, done, after, megabytes = answers["client"]
+    same, unknown, during, done, after, megabytes = answers["client"]
     assert same == [True, 3, "running"]
-    assert during == [[], []]
-    assert done == [50, "running", 0]
+    assert unknown == ["No module named 'nowhere_at_all'", True]
+    assert during == [[[], []], [1, 1]]
+    assert done == [50, "running", 0, True]
     assert after == [["profile", "tick"], []]
     assert megabytes < 10
 

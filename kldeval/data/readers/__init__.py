@@ -66,6 +66,9 @@ class Readers(Mapping[str, Reader]):
             return default
         return (getattr(entry.info, self._of) if self._of else None) or entry.function
 
+    def __contains__(self, suffix: object) -> bool:
+        return suffix in _formats()
+
     def __iter__(self) -> Iterator[str]:
         return iter(_formats())
 
@@ -102,8 +105,8 @@ def without_shy(names: Sequence[str]) -> Sequence[str]:
     """
     formats = _formats()
     shy = tuple(suffix for suffix, entry in formats.items() if entry.info.is_shy)
-    kept = Texts(name for name in names if not name.lower().endswith(shy))
-    return kept if 0 < len(kept) < len(names) else names
+    n_shy = sum([name.lower().endswith(shy) for name in names])
+    return Texts(name for name in names if not name.lower().endswith(shy)) if 0 < n_shy < len(names) else names
 
 
 def format_of(path: Path) -> MapFormat:
