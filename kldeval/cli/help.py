@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -180,6 +179,8 @@ class GroupedCommand(click.Command):
         _section(formatter, ctx, "Others", [option for option in explained if option.name not in grouped])
         rare = [option.opts[0] for option in options if option not in explained]
         if rare:
+            import textwrap
+
             with formatter.section("More, which --help-all explains"):
                 lines = textwrap.wrap(" ".join(rare), formatter.width - 2, break_on_hyphens=False)
                 formatter.write("".join(f"  {line}\n" for line in lines))

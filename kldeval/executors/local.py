@@ -8,6 +8,7 @@ it again around every operation, and threads spend a third of their time handing
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 from itertools import chain
@@ -232,10 +233,10 @@ def _chunks(items: Sequence[Item], workers: int, largest: int) -> Iterator[Seque
 
 def _may_fork() -> bool:
     """Whether no other thread could hold a lock that a forked process would wait for in vain."""
-    from multiprocessing import current_process
-
-    # a daemonic process, such as a worker of multiprocessing.Pool, may have no children
-    return is_single_threaded() and not current_process().daemon
+    # a daemonic process, such as a worker of multiprocessing.Pool, may have no children; what is none has not
+    # imported that
+    module = sys.modules.get("multiprocessing.process")
+    return is_single_threaded() and not (module is not None and module.current_process().daemon)
 
 
 def _say_threads(why: Exception) -> None:

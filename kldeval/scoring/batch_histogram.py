@@ -46,7 +46,7 @@ def are_countable(pred: Array, gt: Array, mask: Array | None) -> bool:
     return (mask is None or mask.dtype == xp.bool) and prod(pred.shape[-2:]) >= LEAST_PIXELS
 
 
-def joint_counts(pred: Array, gt: Array, mask: Array | None = None) -> Array:
+def counts_of_batch(pred: Array, gt: Array, mask: Array | None = None) -> Array:
     """How often each (pred, gt) of every map occurs where its mask is true: (N, 256, 256), by one scatter of ones."""
     xp, n_cells = namespace(pred), len(pred) * LEVELS**2
     kind = xp.int32 if n_cells < MOST_INDEX else xp.int64
@@ -67,7 +67,7 @@ class BatchHistogramView:
 
     def __init__(self, pairs: Sequence[MapPair], pred: Array, gt: Array, mask: Array | None) -> None:
         self.pairs = pairs
-        self._counts = joint_counts(pred, gt, mask)
+        self._counts = counts_of_batch(pred, gt, mask)
         xp = namespace(pred)
         self._n_pixels = float(prod(pred.shape[-2:])) if mask is None else xp.sum(mask, axis=MAP)
         self._n_rows = pred.shape[-2] if mask is None else xp.sum(xp.any(mask, axis=-1), axis=-1)

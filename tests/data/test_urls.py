@@ -251,6 +251,7 @@ def put(server: HTTPConnection, path: str, data: bytes = b"") -> None:
     assert (answer.status, answer.read()) == (200, b"")
 
 
+@pytest.mark.slow
 def test_an_s3_on_this_machine(seen: LookedAt) -> None:
     """In a process of its own, for its file system starts threads; without credentials it says so."""
     server = pytest.importorskip("moto.server")

@@ -145,6 +145,7 @@ def tiny(number: int) -> Iterator[tuple[str, Any, Any]]:
     return ((f"{place:07d}", pred + place, gt) for place in range(number))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peak of four times as many maps from an iterable is about the same; kept rows would add 0.3 MB."""
     few_in_memory(monkeypatch, 100)

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import pytest
 from chains import found, normalised, run
 from every import steps
 
@@ -70,6 +71,7 @@ def chains() -> list[tuple[str, str]]:
     return [(a, b) for a, b in product(STEPS, STEPS) if not (a in logs and b in OF_LOGARITHMS) and (a, b) not in own]
 
 
+@pytest.mark.slow
 def test_two_steps_are_one_after_the_other() -> None:
     compared, wrong = 0, {}
     for first, second in chains():

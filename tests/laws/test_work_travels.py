@@ -49,7 +49,7 @@ def outputs(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> list[Any]:
     here = kldeval(*arguments)
     with monkeypatch.context() as patch:
         analyses = (f"analysis.{name}" for name in ("audit", "identify", "check", "fit", "observers"))
-        for module in ("engine.run", "executors.choice", *analyses):
+        for module in ("engine.computing", "executors.choice", *analyses):
             patch.setattr(f"kldeval.{module}.executor_for", lambda _: Elsewhere(1))
         elsewhere = kldeval(*arguments)
     assert here.code == elsewhere.code == 0, here.err
