@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from kldeval.errors import UsageProblem, count
 from kldeval.grammar import differences, signature_parts
-from kldeval.reports.aligned import CommonMaps, aligned
 from kldeval.reports.documents import Comparison, ComparisonReport, PairedResult, PairOfModels, Resampling
 from kldeval.reports.gates import Rival, worse_than
 from kldeval.reports.merging import grouping_of
 from kldeval.reports.moments import exact_mean, exact_sum, weighted_mean
 from kldeval.reports.pooled import influences
+from kldeval.reports.side_by_side import CommonMaps, map_by_map
 from kldeval.reports.significance import (
     LARGEST,
     bca_intervals,
@@ -327,7 +327,7 @@ def _signature_differences(
 def _map_differences(first: str, reference: Report, name: str, report: Report) -> Iterator[str]:
     owners = (first, name)
     numbers, shown = Counter[int](), defaultdict[int, list[str]](list)
-    for map_, scores in aligned({"0": reference, "1": report}):
+    for map_, scores in map_by_map({"0": reference, "1": report}):
         owner = int(next(iter(scores)))
         if len(scores) == 1:
             numbers[owner] += 1
@@ -446,7 +446,7 @@ def _facts_of(reports: Mapping[str, Report], grouping: str) -> _Facts:
     common = CommonMaps(reports)
     group_of = _grouped_by(grouping) if grouping else None
     is_weighted, n, lacking = False, 0, list[str]()
-    for n, (name, scores) in enumerate(aligned(reports), 1):  # noqa: B007 - the last number is how many there are
+    for n, (name, scores) in enumerate(map_by_map(reports), 1):  # noqa: B007 - the last number is how many there are
         common.add(name, scores)
         is_weighted = is_weighted or any(score.weights for score in scores.values())
         if group_of is not None:
@@ -480,7 +480,7 @@ def _table(reports: Mapping[str, Report], key: str, required: Sequence[str], fac
     names, groups = Texts(), list[str]()
     values, weights = array("d"), array("d")
     sums: dict[str, dict[str, list[tuple[float, ...]]]] = {model: {} for model in reports}
-    for name, scores in aligned(reports):
+    for name, scores in map_by_map(reports):
         if len(scores) < len(reports) or not all(one in score.values for score in scores.values() for one in required):
             continue
         names.append(name)

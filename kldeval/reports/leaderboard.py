@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from kldeval.errors import UsageProblem, count, examples
 from kldeval.grammar import split_call, unknown
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
-from kldeval.reports.aligned import CommonMaps, aligned, common_maps
 from kldeval.reports.comparison import common_keys, compare_reports
 from kldeval.reports.documents import Leaderboard, Resampling
 from kldeval.reports.intervals import resampling_of
 from kldeval.reports.merging import merge, resummarise, rows_like
+from kldeval.reports.side_by_side import CommonMaps, common_maps, map_by_map
 from kldeval.reports.ways import with_ways
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _on_common_maps(
     """
     common = CommonMaps(reports)
     rows = {model: rows_like(report) for model, report in reports.items()}
-    for name, scores in aligned(reports):
+    for name, scores in map_by_map(reports):
         if common.add(name, scores):
             lacking = {key for model, score in scores.items() for key in reports[model].summaries.keys() - score.values}
             for model, score in scores.items():

@@ -309,9 +309,10 @@ def test_a_file_that_changes_while_it_is_scored_is_not_kept(
 def test_a_young_file_that_changes_within_a_tick_of_the_clock_is_not_kept(
     tmp_path: Path, side: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its stamp stays, so its contents are compared before and after."""
+    """Its stamp stays, so its contents are compared before and after: the old ones may come back."""
     floats = make_looked_at(tmp_path / "maps", dtype=np.float32)
     target = min((floats.root / side).iterdir())
+    before = target.read_bytes()
     real, read = resolve_name("kldeval.digests.stamp_of"), resolve_name("kldeval.data.readers.numpy_files.read_npy")
     times: list[int] = []
 
@@ -324,12 +325,7 @@ def test_a_young_file_that_changes_within_a_tick_of_the_clock_is_not_kept(
     def changing(path: Path, *arguments: Any, **options: Any) -> Any:
         if path == target and not times:
             times.append(1)
-            before = path.read_bytes()
             overwrite(path, 1)
-            found = read(path, *arguments, **options)
-            path.write_bytes(before)
-            overwrite(path, 2)
-            return found
         return read(path, *arguments, **options)
 
     for module in ("digests", "engine.cache", "engine.worker"):
@@ -338,6 +334,7 @@ def test_a_young_file_that_changes_within_a_tick_of_the_clock_is_not_kept(
         patch.setattr("kldeval.data.readers.Readers.get", lambda _readers, _suffix: changing)
         run(*floats.maps, "--cache", floats.root / "cache")
         assert times
+    target.write_bytes(before)
     assert run(*floats.maps, "--cache", floats.root / "cache") == run(*floats.maps)
 
 

@@ -27,7 +27,7 @@ def few_in_memory(monkeypatch: pytest.MonkeyPatch, number: int = 3) -> None:
     monkeypatch.setattr("kldeval.reports.spool.AT_ONCE", 4)
     monkeypatch.setattr("kldeval.reports.spool.AT_A_PASS", 4)
     monkeypatch.setattr("kldeval.sequences.MOST_KEPT", 0)
-    monkeypatch.setattr("kldeval.reports.aligned.MOST_KEPT", 0)
+    monkeypatch.setattr("kldeval.reports.side_by_side.MOST_KEPT", 0)
 
 
 @pytest.fixture

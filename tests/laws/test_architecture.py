@@ -219,6 +219,13 @@ class TestStart:
         code = f"from kldeval.cli.main import run_arguments; run_arguments(['a', 'b', {options}])"
         assert packages_after(code) & (LATE | {"numpy"}) == set()
 
+    def test_a_path_that_leads_nowhere_is_refused_without_arrays(self) -> None:
+        commands = ("evaluate", "audit", "check", "explain", "fit", "calibrate", "identify --value 1")
+        texts = [f"{command} no/pred.png no/gt" for command in commands]
+        code = "from kldeval.cli.main import run_arguments as run; "
+        code += f"assert {{run(one.split()) for one in {texts}}} == {{2}}"
+        assert packages_after(code) & (LATE | {"numpy"}) == set()
+
     def test_scoring_arrays_of_numpy_imports_numpy_alone(self) -> None:
         code = "import kldeval, numpy; kldeval.kld(numpy.ones((2, 3)), numpy.ones((2, 3)), norm='softmax')"
         assert packages_after(code) & (LATE | {"click"}) == set()
@@ -239,6 +246,6 @@ class TestStart:
             *("kldeval.engine.auxiliary", "kldeval.engine.cache", "kldeval.engine.gpu", "kldeval.engine.quantiles"),
             *("kldeval.executors.processes", "kldeval.reports.comparison", "kldeval.reports.leaderboard"),
             *("kldeval.scoring.auxiliary_metrics", "kldeval.scoring.class_maps", "kldeval.scoring.reference_models"),
-            *("cv2", "csv", "json", "logging", "scipy", "torch", "zipfile"),
+            *("cv2", "csv", "json", "logging", "multiprocessing", "scipy", "torch", "zipfile"),
         }
         assert modules_after(code) & idle == set()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kldeval.reports.documents import Report
 
 
-def aligned(reports: Mapping[str, Report]) -> Iterator[tuple[str, dict[str, Score]]]:
+def map_by_map(reports: Mapping[str, Report]) -> Iterator[tuple[str, dict[str, Score]]]:
     """Every map that a model scored, in the order of the names, with what each model that has it scored."""
     runs = (_numbered(place, report.scores) for place, report in enumerate(reports.values()))
     models = list(reports)
@@ -37,10 +37,10 @@ def _name(score: Score) -> str:
     return score.name
 
 
-class LeftOut(Mapping[str, tuple[str, ...]]):
+class MapsLeftOut(Mapping[str, tuple[str, ...]]):
     """The models that lack a map, by its name; names are added in their order.
 
-    >>> found = LeftOut()
+    >>> found = MapsLeftOut()
     >>> found.add("a", ("one",)), found.add("b", ("one",)), found["b"], "c" in found, dict(found)
     (None, None, ('one',), False, {'a': ('one',), 'b': ('one',)})
     """
@@ -78,7 +78,7 @@ class CommonMaps:
     def __init__(self, models: Iterable[str]) -> None:
         self._models = tuple(models)
         self._names = Texts()
-        self._left_out = LeftOut()
+        self._left_out = MapsLeftOut()
 
     def add(self, name: str, having: Mapping[str, object]) -> bool:
         """Whether the next map is one that all models have."""
@@ -102,6 +102,6 @@ class CommonMaps:
 def common_maps(reports: Mapping[str, Report]) -> CommonMaps:
     """The maps that every report scored, and the others."""
     found = CommonMaps(reports)
-    for name, scores in aligned(reports):
+    for name, scores in map_by_map(reports):
         found.add(name, scores)
     return found
