@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import tracemalloc
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -277,7 +278,8 @@ def test_a_report_of_many_maps_can_be_read_again_and_again(
 def test_a_full_disk_says_where_and_what_to_do(maps: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """As /dev/full says it."""
     few_in_memory(monkeypatch, 1)
-    monkeypatch.setattr("kldeval.reports.spool.TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0))
+    full = partial(Path("/dev/full").open, "r+b")
+    monkeypatch.setattr("kldeval.reports.spool.TemporaryFile", lambda *, buffering, **_: full(buffering=buffering))
     outcome = kldeval(*maps, "-q")
     assert (outcome.code, outcome.out) == (2, "")
     way_out = "set TMPDIR to a larger place, and run it again (with --cache nothing is scored twice)"
