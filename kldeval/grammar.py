@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cached_property
+from threading import get_ident
 from types import NoneType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -126,19 +127,29 @@ class Registry(Generic[F, Record]):
         self.kind = kind
         self._info = info
         self._package = package
+        self._importers: set[int] = set()
         self._registered: dict[str, Entry[F, Record]] = {}
         self._aliases: dict[str, str] = {}
 
     @property
     def _entries(self) -> dict[str, Entry[F, Record]]:
-        """What is registered, once every module of the package that registers here was imported."""
-        if self._package:
+        """What is registered, once every module of the package that registers here was imported.
+
+        A thread that asks while another one imports them imports them as well, which is to wait for it. A module that
+        asks while it is imported itself gets what is registered so far.
+        """
+        package, thread = self._package, get_ident()
+        if package and thread not in self._importers:
             from importlib import import_module
             from pkgutil import iter_modules
 
-            package, self._package = import_module(self._package), ""
-            for module in iter_modules(package.__path__):
-                import_module(f"{package.__name__}.{module.name}")
+            self._importers.add(thread)
+            try:
+                for module in iter_modules(import_module(package).__path__):
+                    import_module(f"{package}.{module.name}")
+                self._package = ""
+            finally:
+                self._importers.discard(thread)
         return self._registered
 
     def add(self, name: str, info: Record | None = None) -> Callable[[F], F]:
@@ -160,15 +171,16 @@ class Registry(Generic[F, Record]):
 
     def get(self, name: str) -> Entry[F, Record] | None:
         """What is registered under a name or an alias; None if nothing is."""
-        if self._package and name not in self._registered:
-            self._import_module_named(name.replace("-", "_"))
+        package = self._package
+        if package and name not in self._registered:
+            self._import_module_named(package, name.replace("-", "_"))
         # what is registered already needs no other module
         return self._registered.get(name) or self._entries.get(self._aliases.get(name, name))
 
-    def _import_module_named(self, name: str) -> None:
+    def _import_module_named(self, package: str, name: str) -> None:
         from importlib import import_module, util
 
-        module = f"{self._package}.{name}"
+        module = f"{package}.{name}"
         if name.isidentifier() and util.find_spec(module):
             import_module(module)
 

@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections import deque
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from kldeval._version import __version__
@@ -187,7 +188,7 @@ def _started() -> tuple[Connection, subprocess.Popen[bytes]]:
     ours, theirs = Pipe()
     # our own libraries leave threads to us, whatever the program does
     environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
-    command = [sys.executable, "-c", STARTED, str(theirs.fileno()), str(os.getpid()), *sys.path]
+    command = [sys.executable, "-c", STARTED, str(theirs.fileno()), str(os.getpid()), *_search_path()]
     nowhere = subprocess.DEVNULL
     try:
         process = subprocess.Popen(  # noqa: S603 - ours
@@ -200,6 +201,11 @@ def _started() -> tuple[Connection, subprocess.Popen[bytes]]:
     finally:
         theirs.close()
     return ours, process
+
+
+def _search_path() -> list[str]:
+    """Where the program looks for modules; not in a package, where cv2 looks while another thread imports it."""
+    return [one for one in map(str, sys.path) if not (Path(one) / "__init__.py").exists()]
 
 
 def _pickled(what: Any) -> bytes:

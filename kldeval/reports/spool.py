@@ -13,13 +13,15 @@ from collections import defaultdict
 from dataclasses import replace
 from functools import partial
 from itertools import chain, islice, starmap
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import finalize
 
 import numpy as np
 
+from kldeval.errors import KldevalError
 from kldeval.records import Failure, Score
+from kldeval.regular import why
 from kldeval.reports.aggregate import summarise_references
 from kldeval.reports.outcome_rows import as_reported, outcome_of, row_of
 from kldeval.reports.sums import RunSums
@@ -122,14 +124,26 @@ class _Appended:
     """A temporary file that grows at its end; it is removed with this object."""
 
     def __init__(self) -> None:
-        self._file = TemporaryFile(prefix="kldeval-")  # noqa: SIM115 - it stays open as long as this
+        # without a buffer, which would be lost, or written again at the end, where the disk is full
+        self._file = TemporaryFile(prefix="kldeval-", buffering=0)  # noqa: SIM115 - it stays open as long as this
         finalize(self, self._file.close)
         self._end = 0
 
     def append(self, data: bytes) -> Segment:
-        """Write something at the end; where it is."""
-        self._file.seek(self._end)
-        self._file.write(data)
+        """Write something at the end; where it is.
+
+        Raises:
+            KldevalError: it does not fit.
+        """
+        rest = memoryview(data)
+        try:
+            self._file.seek(self._end)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            where = f"the rows of so many maps do not fit into {gettempdir()} ({why(error)})"
+            msg = f"{where}: set TMPDIR to a larger place, and run it again (with --cache nothing is scored twice)"
+            raise KldevalError(msg) from error
         start, self._end = self._end, self._end + len(data)
         return start, self._end
 

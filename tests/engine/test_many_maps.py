@@ -6,7 +6,9 @@ import io
 import json
 import shutil
 import tracemalloc
+from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,6 @@ import kldeval as library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def few_in_memory(monkeypatch: pytest.MonkeyPatch, number: int = 3) -> None:
@@ -272,3 +273,14 @@ def test_a_report_of_many_maps_can_be_read_again_and_again(
     assert spooled.scores[9:2:-3] == kept.scores[9:2:-3]
     assert spooled.failures == kept.failures
     assert json.dumps(str(spooled)) == json.dumps(str(kept))
+
+
+def test_a_full_disk_says_where_and_what_to_do(maps: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /dev/full says it."""
+    few_in_memory(monkeypatch, 1)
+    full = partial(Path("/dev/full").open, "r+b")
+    monkeypatch.setattr("kldeval.reports.spool.TemporaryFile", lambda *, buffering, **_: full(buffering=buffering))
+    outcome = kldeval(*maps, "-q")
+    assert (outcome.code, outcome.out) == (2, "")
+    way_out = "set TMPDIR to a larger place, and run it again (with --cache nothing is scored twice)"
+    assert outcome.err.endswith(f" (no space left on device): {way_out}\n")
