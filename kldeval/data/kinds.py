@@ -36,11 +36,12 @@ def kind_of(path: Path) -> str:
 def check_there(paths: Iterable[Path]) -> None:
     """Refuse a path that leads nowhere before numpy is imported, which takes longer than all else of an error.
 
-    Others are left to those who open files: a URL, and what may be a part of a file that holds many maps.
+    Others are left to those who open files: a URL, a pattern, and what may be a part of a file that holds many maps.
 
     Raises:
         UsageProblem: as `kind_of`.
     """
     for path in paths:
-        if path.suffix.lower() in PLAIN and not is_url(path) and not any(one.suffix for one in path.parents):
+        is_said_otherwise = is_url(path) or "*" in str(path) or any(one.suffix for one in path.parents)
+        if path.suffix.lower() in PLAIN and not is_said_otherwise:
             kind_of(path)

@@ -69,10 +69,10 @@ class LocalPool:
             share_cores(1, 1)
 
     def _results(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
-        rest, is_worth_workers, worth = items, False, WORTH_WORKERS if _may_fork() else WORTH_CLEAN_PROCESS
+        rest, is_worth_workers = items, False
         # the first is done here, because what it imports need not be imported by every forked worker; that may be what
         # took the time, so in doubt the second is, too
-        for enough in (20 * worth, worth):
+        for doubt in (20, 1):
             if not rest or is_worth_workers or (may_end_process(work, rest[:1]) and _may_fork()):
                 break
             start = time.perf_counter()
@@ -80,7 +80,7 @@ class LocalPool:
             seconds = time.perf_counter() - start
             yield from found
             rest = rest[1:]
-            is_worth_workers = self.workers > 1 and seconds * len(rest) >= enough
+            is_worth_workers = self.workers > 1 and _is_worth_workers(seconds * len(rest) / doubt)
         is_risky = not is_worth_workers and may_end_process(work, rest)
         if (is_worth_workers or is_risky) and _may_fork():
             from kldeval.executors.processes import in_processes
@@ -229,6 +229,11 @@ def _chunks(items: Sequence[Item], workers: int, largest: int) -> Iterator[Seque
         size = max(1, min(largest, (len(items) - start) // (2 * workers)))
         yield list(items[start : start + size])
         start += size
+
+
+def _is_worth_workers(seconds: float) -> bool:
+    """Whether so much work is worth workers; whether they can be forked is asked last, since it takes milliseconds."""
+    return seconds >= WORTH_WORKERS and (seconds >= WORTH_CLEAN_PROCESS or _may_fork())
 
 
 def _may_fork() -> bool:

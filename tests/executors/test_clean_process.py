@@ -23,7 +23,7 @@ from kldeval.executors.beside import CleanProcess
 from kldeval.executors.local import in_order
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()
-local.WORTH_CLEAN_PROCESS = 0.0
+local.WORTH_WORKERS = local.WORTH_CLEAN_PROCESS = 0.0
 here = os.getpid()
 is_ready = CleanProcess.is_ready
 
