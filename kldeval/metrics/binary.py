@@ -35,7 +35,8 @@ def check_binary(prob: Array, target: Array) -> None:
 def bce_with_logits(logit: Array, target: Array, *, reduction: Reduction = "mean") -> AnyArray:
     """Binary cross-entropy of sigmoid(logit) under the ground truth, in nats: -(t ln s(x) + (1 - t) ln s(-x)).
 
-    Through the logarithm of the sigmoid s, (1 - t) x - ln s(x), so logits of any size give finite, exact numbers.
+    Through the logarithm of the sigmoid s, (1 - t) x - ln s(x), so logits of any size give finite numbers, known to the
+    rounding of the logit.
 
     Args:
         logit: scores of the first class, any shape.
@@ -114,7 +115,7 @@ def bce(pred: PixelMap, gt: Array, *, clamp: float = -100.0) -> AnyArray:
     """Binary cross-entropy of the prediction under the ground truth, in nats: -(t ln p + (1 - t) ln(1 - p)).
 
     Of probabilities no logarithm is less than `clamp`, -100 as in torch. Of logits (a norm that ends in `sigmoid`) the
-    loss is (1 - t) x - ln sigmoid(x), finite and exact for scores of any size.
+    loss is (1 - t) x - ln sigmoid(x), finite for scores of any size and known to the rounding of the score.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html and BCEWithLogitsLoss.html; of saliency
     maps J. Pan et al. (2017), https://arxiv.org/abs/1701.01081 (the mean over the pixels), and A. Tsiami et al. (2020),
