@@ -10,12 +10,12 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Share = TypeVar("Share")
 Found = TypeVar("Found")
@@ -89,6 +89,29 @@ def share_cores(cores: int, items: int) -> None:
 def cores_of_a_map() -> int:
     """How many cores may work on one map: 1 but within a run that has cores to spare."""
     return _cores[0]
+
+
+ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""The signals that end a program."""
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Let signals that end a program wait while it forks a process and notes that it has.
+
+    A forked Python forgets what reaches it before it runs: it would go on, and whoever ended it would wait for ever.
+    The forked process is born with these signals waiting, and lets them come once it is ready (`let_signals_come`).
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_signals_come() -> None:
+    """Be ended, from now on, by what `signals_wait` kept waiting for this process."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def end_with(parent: int) -> None:

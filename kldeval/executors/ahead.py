@@ -20,7 +20,7 @@ from kldeval.executors.local import LocalPool, ThreadPool, _may_fork
 from kldeval.executors.processes import ended, leave
 from kldeval.executors.protocol import may_end_process, parts_of, reads_in_order, results_of_lost
 from kldeval.executors.shared_memory import Packed, SharedBlocks
-from kldeval.process import end_with
+from kldeval.process import end_with, let_signals_come, signals_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,13 +77,14 @@ class ForkedAhead:
         arguments = (theirs, ours, os.getpid(), self.workers, self._blocks)
         process = get_context("fork").Process(target=_serve, args=arguments, daemon=False)
         try:
-            process.start()
+            with signals_wait():
+                process.start()
+                self._process, self._connection = process, ours
         except OSError:
             ours.close()
             return
         finally:
             theirs.close()
-        self._process, self._connection = process, ours
         _say(f"processes that are forked before torch is imported read the files, {self.workers} at most")
 
     def map(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -179,6 +180,7 @@ def _serve(connection: Connection, other: Connection, parent: int, workers: int,
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, leave)
+    let_signals_come()
     _forward_warnings(connection)
     while True:
         try:

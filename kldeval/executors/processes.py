@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.dataclass import dataclass
 from kldeval.executors.protocol import parts_of, read_in_order, results_of_lost
-from kldeval.process import end_with, keep_freed_memory, make_expendable
+from kldeval.process import end_with, keep_freed_memory, let_signals_come, make_expendable, signals_wait
 from kldeval.regular import why
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ class _Pool:
         """End all workers; one that is writing a file has time to remove it."""
         for worker in self._workers:
             worker.process.terminate()
+            worker.connection.close()
         for worker in self._workers:
             worker.process.join(SECONDS_TO_END)
             _reap(worker)
@@ -155,7 +156,8 @@ class _Pool:
 
     def _add_worker(self) -> None:
         try:
-            self._workers.append(self._start())
+            with signals_wait():
+                self._workers.append(self._start())
         except OSError as error:
             if not self._workers:
                 raise
@@ -215,7 +217,9 @@ class _Pool:
         alone: _Worker | None = None
         try:
             for item in [part for whole in items for part in parts_of(self._work, whole)]:
-                alone = alone or self._start(limited=True)
+                if alone is None:
+                    with signals_wait():
+                        alone = self._start(limited=True)
                 alone.connection.send_bytes(pickle.dumps([item]))
                 answer = _received(alone)
                 if answer is None:
@@ -295,7 +299,7 @@ def _serve(
     parent: int,
     limited: bool,  # noqa: FBT001
 ) -> None:
-    """Answer chunks until there are no more."""
+    """Answer chunks until there are no more, or nobody listens."""
     make_expendable()
     keep_freed_memory()
     for other in inherited:
@@ -305,16 +309,20 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, leave)
+    let_signals_come()
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     while True:
         try:
             items = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             return
         if limited:
             limit()
-        connection.send_bytes(_answered(work, items))
+        try:
+            connection.send_bytes(_answered(work, items))
+        except (BrokenPipeError, ConnectionResetError):
+            return
 
 
 def leave(_number: int, _frame: Any) -> None:

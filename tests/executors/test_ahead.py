@@ -131,6 +131,20 @@ def test_who_waits_for_a_process_that_is_gone_waits_no_more(end: str, expected: 
     assert said.startswith(expected)
 
 
+def test_a_worker_that_is_ended_as_it_is_forked_ends() -> None:
+    """A signal that comes then must wait: lost, the worker, the process that forked it and the program would hang."""
+    alone(
+        "for _ in range(40):\n"
+        "    ahead = ForkedAhead(2)\n"
+        "    ahead.fork()\n"
+        "    coming = ahead.map(Work(), range(10**4))\n"
+        "    next(coming)\n"
+        "    ahead.stop()\n"
+        "    assert len(list(coming)) < 9000\n"
+        "    ahead.close()\n"
+    )
+
+
 def test_threads_do_what_cannot_be_sent_or_need_not_be_read() -> None:
     alone(
         "ahead = ForkedAhead(2)\n"
