@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import warnings
 from multiprocessing import Pipe, get_context
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import EngineLost
-from kldeval.executors.local import LocalPool, ThreadPool, _may_fork
-from kldeval.executors.processes import ended, leave
+from kldeval.executors.local import LocalPool, ThreadPool, may_fork
+from kldeval.executors.messages import Message, failure, forward_warnings, heed
+from kldeval.executors.processes import ended
 from kldeval.executors.protocol import may_end_process, parts_of, reads_in_order, results_of_lost
 from kldeval.executors.shared_memory import Packed, SharedBlocks
-from kldeval.process import end_with, let_signals_come, signals_wait
+from kldeval.process import signals_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,13 +35,6 @@ LARGEST_ITEM = 1 << 16
 
 SECONDS_TO_END = 5.0
 """How long the process may take to end its workers before it is killed."""
-
-
-class _Told(NamedTuple):
-    """What the process says beside results: `kind` is warned, failed or done."""
-
-    kind: str
-    content: Any = None
 
 
 class ForkedAhead:
@@ -66,7 +59,7 @@ class ForkedAhead:
         """Fork the process that starts workers, where that is safe and possible."""
         if self._process is not None:
             return
-        if not _may_fork():
+        if not may_fork():
             _say("threads read the files, because this process has threads already")
             return
         try:
@@ -175,20 +168,15 @@ def _say(what: str) -> None:
 def _serve(connection: Connection, other: Connection, parent: int, workers: int, blocks: SharedBlocks) -> None:
     """Do work as it comes until there is no more."""
     other.close()
-    end_with(parent)
-    # the parent says when to stop: Ctrl-C reaches it, too
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, leave)
-    let_signals_come()
-    _forward_warnings(connection)
+    heed(parent)
+    forward_warnings(connection)
     while True:
         try:
             work, items = pickle.loads(connection.recv_bytes())  # noqa: S301 - of the process that forked this one
         except EOFError:
             return
         except Exception as error:  # noqa: BLE001 - it is raised in the parent
-            connection.send(_failed(error))
+            connection.send(failure(error))
             continue
         try:
             packing: Work[Any, Packed] = _Packing(work, blocks)
@@ -197,32 +185,9 @@ def _serve(connection: Connection, other: Connection, parent: int, workers: int,
         except BrokenPipeError:
             return
         except Exception as error:  # noqa: BLE001 - it is raised in the parent
-            connection.send(_failed(error))
+            connection.send(failure(error))
         else:
-            connection.send(_Told("done"))
-
-
-def _forward_warnings(connection: Connection) -> None:
-    """Have the parent warn of what this process warns of; its workers have no part in the connection."""
-    own, show = os.getpid(), warnings.showwarning
-
-    def tell(message: Warning | str, *where: Any, **more: Any) -> None:
-        if os.getpid() == own:
-            connection.send(_Told("warned", str(message)))
-        else:
-            show(message, *where, **more)
-
-    warnings.simplefilter("always", RuntimeWarning)
-    warnings.showwarning = tell
-
-
-def _failed(error: Exception) -> _Told:
-    """The exception, or what it says where it cannot be sent."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
-    except Exception:  # noqa: BLE001 - whatever its methods do
-        return _Told("failed", RuntimeError(f"{type(error).__name__}: {error}"))
-    return _Told("failed", error)
+            connection.send(Message("done"))
 
 
 class _Packing:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from kldeval._version import __version__
-from kldeval.process import ONE_THREAD, end_with, is_single_threaded, settle_process, share_cores
+from kldeval.executors.messages import Message, failure, forward_warnings, heed
+from kldeval.process import ONE_THREAD, is_single_threaded, settle_process, share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,14 +55,7 @@ class CannotHelp(Exception):
 
 
 _LAST = ("failed", "refused", "done")
-"""The kinds of messages after which the clean process ends."""
-
-
-class _Message(NamedTuple):
-    """What the clean process says: `kind` is hello, ready, wants, found, warned, failed, refused or done."""
-
-    kind: str
-    content: Any = None
+"""The kinds of messages after which the clean process ends; others are hello, ready, wants, found and warned."""
 
 
 class _Assignment(NamedTuple):
@@ -127,7 +121,7 @@ class CleanProcess:
         """
         try:
             while self._connection.poll(0):
-                message: _Message = self._connection.recv()
+                message: Message = self._connection.recv()
                 if message.kind == "refused":
                     raise CannotHelp(message.content)
                 if message.kind == "ready":
@@ -150,7 +144,7 @@ class CleanProcess:
         cannot = None
         while True:
             try:
-                message: _Message = self._connection.recv()
+                message: Message = self._connection.recv()
                 if message.kind == "wants":
                     cannot = self._give(None if cannot else next(chunks, None))
             except (EOFError, OSError) as error:
@@ -249,21 +243,15 @@ def _is_debugged() -> bool:
 
 def main() -> None:
     """Do the work of the program that started this process; the arguments are its connection and the program's id."""
-    import signal
-
-    from kldeval.executors.processes import leave
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program says when to stop: Ctrl-C reaches it, too
-    signal.signal(signal.SIGTERM, leave)
     connection, program = Connection(int(sys.argv[1])), int(sys.argv[2])
-    end_with(program)
+    heed(program)
     settle_process()
-    connection.send(_Message("hello", _identity()))
+    connection.send(Message("hello", _identity()))
     try:
         assignment = pickle.loads(connection.recv_bytes())  # noqa: S301 - of the program that started this one
         _prepare(assignment)
     except Exception as error:  # noqa: BLE001 - threads of the program do the work then
-        connection.send(_Message("refused", f"{type(error).__name__}: {error}"))
+        connection.send(Message("refused", f"{type(error).__name__}: {error}"))
         return
     try:
         _serve(connection, assignment)
@@ -295,40 +283,26 @@ def _serve(connection: Connection, assignment: _Assignment) -> None:
     from kldeval.executors.processes import chunks_in_processes
 
     share_cores(assignment.workers, assignment.n_items)
-    connection.send(_Message("ready"))
+    connection.send(Message("ready"))
 
-    _forward_warnings(connection)
+    forward_warnings(connection)
     try:
         for found in chunks_in_processes(assignment.work, _asked(connection), assignment.workers):
-            connection.send(_Message("found", found))
-        last = _Message("done")
+            connection.send(Message("found", found))
+        last = Message("done")
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except CannotHelp as why:
-        last = _Message("refused", str(why))
+        last = Message("refused", str(why))
     except Exception as error:  # noqa: BLE001 - the program raises it
-        last = _sendable(error)
+        last = failure(error)
     connection.send(last)
-
-
-def _forward_warnings(connection: Connection) -> None:
-    """Have the program told what this process warns of; its workers have no part in the connection."""
-    own, show = os.getpid(), warnings.showwarning
-
-    def tell(message: Warning | str, *where: Any, **more: Any) -> None:
-        if os.getpid() == own:
-            connection.send(_Message("warned", str(message)))
-        else:
-            show(message, *where, **more)
-
-    warnings.simplefilter("always", RuntimeWarning)
-    warnings.showwarning = tell
 
 
 def _asked(connection: Connection) -> Iterator[Sequence[Any]]:
     """The chunks of the program, each asked for when there is room."""
     while True:
-        connection.send(_Message("wants"))
+        connection.send(Message("wants"))
         data = connection.recv_bytes()
         if not data:
             return
@@ -338,12 +312,3 @@ def _asked(connection: Connection) -> Iterator[Sequence[Any]]:
             msg = f"the work cannot be read in another process ({type(error).__name__}: {error})"
             raise CannotHelp(msg) from error
         yield chunk
-
-
-def _sendable(error: Exception) -> _Message:
-    """The exception, or what it says where it cannot be pickled."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
-    except Exception:  # noqa: BLE001 - whatever its methods do
-        return _Message("failed", RuntimeError(f"{type(error).__name__}: {error}"))
-    return _Message("failed", error)

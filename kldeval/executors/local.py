@@ -73,7 +73,7 @@ class LocalPool:
         # the first is done here, because what it imports need not be imported by every forked worker; that may be what
         # took the time, so in doubt the second is, too
         for doubt in (20, 1):
-            if not rest or is_worth_workers or (may_end_process(work, rest[:1]) and _may_fork()):
+            if not rest or is_worth_workers or (may_end_process(work, rest[:1]) and may_fork()):
                 break
             start = time.perf_counter()
             found = work(list(rest[:1]))
@@ -82,7 +82,7 @@ class LocalPool:
             rest = rest[1:]
             is_worth_workers = self.workers > 1 and _is_worth_workers(seconds * len(rest) / doubt)
         is_risky = not is_worth_workers and may_end_process(work, rest)
-        if (is_worth_workers or is_risky) and _may_fork():
+        if (is_worth_workers or is_risky) and may_fork():
             from kldeval.executors.processes import in_processes
 
             places = self._chunks(work, rest, are_inherited=True)
@@ -233,10 +233,10 @@ def _chunks(items: Sequence[Item], workers: int, largest: int) -> Iterator[Seque
 
 def _is_worth_workers(seconds: float) -> bool:
     """Whether so much work is worth workers; whether they can be forked is asked last, since it takes milliseconds."""
-    return seconds >= WORTH_WORKERS and (seconds >= WORTH_CLEAN_PROCESS or _may_fork())
+    return seconds >= WORTH_WORKERS and (seconds >= WORTH_CLEAN_PROCESS or may_fork())
 
 
-def _may_fork() -> bool:
+def may_fork() -> bool:
     """Whether no other thread could hold a lock that a forked process would wait for in vain."""
     # a daemonic process, such as a worker of multiprocessing.Pool, may have no children; what is none has not
     # imported that

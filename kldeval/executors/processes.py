@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kldeval.dataclass import dataclass
+from kldeval.executors.messages import heed
 from kldeval.executors.protocol import parts_of, read_in_order, results_of_lost
-from kldeval.process import end_with, keep_freed_memory, let_signals_come, make_expendable, signals_wait
+from kldeval.process import keep_freed_memory, make_expendable, signals_wait
 from kldeval.regular import why
 
 if TYPE_CHECKING:
@@ -304,12 +305,7 @@ def _serve(
     keep_freed_memory()
     for other in inherited:
         other.close()
-    end_with(parent)
-    # the parent says when to stop: Ctrl-C reaches it, too
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, leave)
-    let_signals_come()
+    heed(parent)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     while True:
@@ -323,11 +319,6 @@ def _serve(
             connection.send_bytes(_answered(work, items))
         except (BrokenPipeError, ConnectionResetError):
             return
-
-
-def leave(_number: int, _frame: Any) -> None:
-    """End in order: files that are being written are removed on the way."""
-    raise SystemExit(128 + signal.SIGTERM)
 
 
 def limit() -> None:

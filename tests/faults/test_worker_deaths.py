@@ -46,6 +46,19 @@ def alone(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_hang_up_ends_workers_unless_the_program_ignores_it(ignored: bool) -> None:  # noqa: FBT001
+    """As under nohup, where the terminal hangs up on every process of the run."""
+    done = alone(
+        f"signal.signal(signal.SIGHUP, signal.{'SIG_IGN' if ignored else 'SIG_DFL'})\n"
+        "def fault(number, is_parent):\n"
+        "    if number == 30 and not is_parent: os.kill(os.getpid(), signal.SIGHUP)\n"
+        "found, said = results(Work(fault), 60)\n"
+        "print(found == list(range(60)), len(said))\n"
+    )
+    assert (done.stdout, done.stderr) == ("True 0\n" if ignored else "False 1\n", "")
+
+
 @pytest.mark.parametrize(
     ("death", "how"),
     [
