@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import islice, starmap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from kldeval.dataclass import NamedTuple
 from kldeval.sequences import BLOCK, Texts
 
 if TYPE_CHECKING:

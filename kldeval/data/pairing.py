@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.data.containers import (
     Container,
@@ -39,7 +39,7 @@ from kldeval.data.kinds import kind_of
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
 from kldeval.data.names import FilesByName, meet
 from kldeval.data.readers import READERS, is_readable
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair

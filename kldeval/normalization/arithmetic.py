@@ -27,7 +27,7 @@ LARGE = 1 << 17
 """Pixels of a map from which on OpenCV is worth its import, which takes as long as a hundred such maps gain."""
 
 MOST_KEPT = 1 << 17
-"""Elements of the largest array that is kept: a block has at most half of them, but where the rows of a map are longer."""
+"""Elements of the largest array that is kept: a block has at most half of them, unless the rows of a map are longer."""
 
 MOST_SHAPES = 4
 """Shapes of which arrays are kept: the blocks of a map have two, for the last may be smaller."""
