@@ -246,6 +246,6 @@ class TestStart:
             *("kldeval.engine.auxiliary", "kldeval.engine.cache", "kldeval.engine.gpu", "kldeval.engine.quantiles"),
             *("kldeval.executors.processes", "kldeval.reports.comparison", "kldeval.reports.leaderboard"),
             *("kldeval.scoring.auxiliary_metrics", "kldeval.scoring.class_maps", "kldeval.scoring.reference_models"),
-            *("cv2", "csv", "json", "logging", "multiprocessing", "scipy", "torch", "zipfile"),
+            *("cv2", "csv", "hashlib", "json", "logging", "multiprocessing", "rich", "scipy", "torch", "zipfile"),
         }
         assert modules_after(code) & idle == set()
