@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from command_line import kldeval, score
+from late import late
 
 import kldeval as package
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Array = np.ndarray[Any, Any]
+
+pa = late("pyarrow")
+pq = late("pyarrow.parquet")
 
 NAMES = ("b", "a", "v/x", "c")
 BOTH = ("--pred-column", "pred", "--gt-column", "gt")
