@@ -40,8 +40,7 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "base": ('Literal["e", "2", "10", 2, 10] | None', "of the logarithm"),
     "reduction": (
         'Literal["slices", "sum", "mean", "batchmean", "none"] | None',
-        "from pixels to a number per map; of weights, `mean` divides by their sum, and `batchmean` and, along an axis,\n"
-        "            `slices` by the number of rows or columns that have any",
+        "from pixels to a number per map; `batchmean`, and `slices` along an axis, count rows or columns with weight",
     ),
     "scale": ('Literal["unit", "raw"] | None', "whether types of images are divided by their full scale"),
     "empty_gt": ('Literal["error", "uniform", "zero", "nan"] | None', "what an all-zero ground truth means"),
