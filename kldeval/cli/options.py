@@ -109,7 +109,8 @@ class NumericOptions(AuxiliaryOptions):
     base: str | None = setting("BASE", "The base of the logarithm: e, 2 or 10 [default: e].")
     reduction: str | None = setting(
         "NAME",
-        "Pixels to one number per map: slices (per distribution), sum, mean, batchmean or none [default: slices].",
+        "Pixels to one number per map: slices (per distribution), sum, mean, batchmean or none; rows and "
+        "columns without weight are not counted [default: slices].",
     )
     maps: str | None = setting(
         "NAME", "Maps to the headline: mean over maps, over groups, fixations or pixels [default: mean]."
