@@ -762,3 +762,23 @@ def test_members_in_a_zip_are_read_alone(maps: Arrays) -> None:
     assert zlib.crc32(buffer.getvalue())
     Path("maps.zip").write_bytes(b"a stub of an executable" * 100 + buffer.getvalue())
     assert score("maps.zip", "gt") == score("pred", "gt")
+
+
+def test_what_an_interrupted_file_holds_is_not_taken_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook, whose process goes on: another process reads these files, and its answer was on the way."""
+    files = [str(tmp_path / f"{name}.h5") for name in "ab"]
+    for file, values in zip(files, ([[1.0, 2, 4]], [[4.0, 1, 1]]), strict=True):
+        with h5py.File(file, "w") as open_file:
+            open_file["map"] = np.asarray(values)
+    expected = package.evaluate(*files)
+
+    def interrupted(*_: object) -> bytearray:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kldeval.data.readers.apart._received", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            package.evaluate(files[0], files[0])
+    assert package.evaluate(*files).scores == expected.scores
