@@ -33,7 +33,7 @@ def struct_array(records: list[dict[str, Any]]) -> np.ndarray:
 class Hdf5Writer:
     """Writes what `scipy.io.savemat` takes in the layout of MATLAB 7.3: reversed axes, references, classes."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: Any) -> None:
         self.file = file
         self.count = 0
 

@@ -50,7 +50,7 @@ def structs(arrays: Sequence[Array], names: Sequence[str] = NAMES) -> list[dict[
     return [{"bytes": image(array), "path": f"{name}.png"} for array, name in zip(arrays, names, strict=True)]
 
 
-def table(maps: dict[str, list[Array]], kind: str) -> pa.Table:
+def table(maps: dict[str, list[Array]], kind: str) -> Any:
     kinds: dict[str, Callable[[Sequence[Array]], list[Any]]] = {
         "structs": structs,
         "bytes": lambda arrays: [image(array) for array in arrays],
@@ -63,7 +63,7 @@ def table(maps: dict[str, list[Array]], kind: str) -> pa.Table:
     return pa.table({"id": NAMES, **columns, "number": range(len(NAMES)), "other": [0.5] * len(NAMES)})
 
 
-def written(found: pa.Table, file: str) -> str:
+def written(found: Any, file: str) -> str:
     if file.endswith(".parquet"):
         pq.write_table(found, file, row_group_size=3)
     else:
