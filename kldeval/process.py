@@ -97,11 +97,15 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """Let signals that end a program wait while it forks a process and notes that it has.
+    """Let signals that end a program wait while it forks or starts a process and notes that it has.
 
     A forked Python forgets what reaches it before it runs: it would go on, and whoever ended it would wait for ever.
-    The forked process is born with these signals waiting, and lets them come once it is ready (`let_signals_come`).
+    One that is started would print that it was interrupted among its imports. The new process is born with these
+    signals waiting, and lets them come once it is ready (`let_signals_come`, `leave_interrupts`).
     """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
@@ -112,6 +116,13 @@ def signals_wait() -> Iterator[None]:
 def let_signals_come() -> None:
     """Be ended, from now on, by what `signals_wait` kept waiting for this process."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def leave_interrupts() -> None:
+    """Leave Ctrl-C and the interrupt of a notebook, which reach this process, too, to the one that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        let_signals_come()
 
 
 def end_with(parent: int) -> None:

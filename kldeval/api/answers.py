@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 from kldeval.analysis.fit import PARTS, settings_of_fit
 from kldeval.analysis.fit import fit as fitted
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Options, Page
 
 
+@final
 class Reproduction(AnswerDocument, reproduction.Reproduction):
     """Saved numbers computed again: whether every digit `agrees`, and the `differences`; true where they do.
 
@@ -95,6 +96,7 @@ def reproduce(
         return Reproduction.of(reproduced(Path(file), sides, said, told))
 
 
+@final
 class Fitted(AnswerDocument, fitting.Fitted):
     """A chain that lowers the mean KLD, and the `share` that goes away on held-out maps, with its `interval`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 from kldeval.analysis.observers import CurvesRequest, learning_curves
 from kldeval.api.progress import shown_progress
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Options, Page
 
 
+@final
 class LearningCurves(AnswerDocument, curves.LearningCurves):
     """How well n observers predict others: a curve for each metric, with models between chance and the gold standard.
 

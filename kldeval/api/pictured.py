@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -72,7 +73,7 @@ class MapOrigin:
         return {name: side[0] for name, side in sides.items()}, next((side[1] for side in sides.values()), None)
 
 
-class Pictured(Saved):
+class Pictured(Saved, ABC):
     """A document whose HTML page has pictures of maps, where it knows its files or is given its arrays again."""
 
     __slots__ = ()
@@ -109,6 +110,6 @@ class Pictured(Saved):
             )
             return ()
 
+    @abstractmethod
     def _models(self) -> Mapping[str, Report]:
         """The reports by model, a single one by the name ""."""
-        raise NotImplementedError

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kldeval._version import __version__
 from kldeval.dataclass import NamedTuple
 from kldeval.executors.messages import Message, failure, forward_warnings, heed
-from kldeval.process import ONE_THREAD, is_single_threaded, settle_process, share_cores
+from kldeval.process import ONE_THREAD, is_single_threaded, settle_process, share_cores, signals_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -186,9 +186,10 @@ def _started() -> tuple[Connection, subprocess.Popen[bytes]]:
     command = [sys.executable, "-c", STARTED, str(theirs.fileno()), str(os.getpid()), *_search_path()]
     nowhere = subprocess.DEVNULL
     try:
-        process = subprocess.Popen(  # noqa: S603 - ours
-            command, stdin=nowhere, stdout=nowhere, pass_fds=(theirs.fileno(),), env=environment
-        )
+        with signals_wait():
+            process = subprocess.Popen(  # noqa: S603 - ours
+                command, stdin=nowhere, stdout=nowhere, pass_fds=(theirs.fileno(),), env=environment
+            )
     except OSError as error:
         ours.close()
         msg = f"no process can be started ({error})"

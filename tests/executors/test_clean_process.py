@@ -67,6 +67,18 @@ def test_workers_are_processes_that_leave_nothing_behind() -> None:
     ).split() == ["2", "False", "True"]
 
 
+def test_an_interrupt_is_left_to_the_program_from_the_start() -> None:
+    """A notebook's reaches every process of its kernel, one that is still importing as well."""
+    assert (
+        said(
+            "with CleanProcess(partial(pow, 2), 2, [1]) as process:\n"
+            "    os.kill(int(children()[0]), signal.SIGINT)\n"
+            "    print(at_once(process))\n"
+        )
+        == "True\n"
+    )
+
+
 def test_an_error_of_the_work_reaches_the_program() -> None:
     assert (
         said(
