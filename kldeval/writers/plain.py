@@ -25,7 +25,7 @@ def cell_width(text: str) -> int:
     return cell_len(text)
 
 
-class Text:
+class PlainText:
     """`rich.text.Text` without its styles."""
 
     __slots__ = ("plain",)
@@ -52,16 +52,16 @@ class Text:
         """What stands between the separators."""
         return [type(self)(part) for part in self.plain.split(separator)]
 
-    def join(self, texts: Iterable[Text]) -> Text:
+    def join(self, texts: Iterable[PlainText]) -> PlainText:
         """The texts with itself between them."""
-        return Text(self.plain.join(text.plain for text in texts))
+        return PlainText(self.plain.join(text.plain for text in texts))
 
     def lines(self) -> list[str]:
         """What is printed."""
         return self.plain.split("\n")
 
 
-class Table:
+class PlainTable:
     """`rich.table.Table` without a box, styles and a bound of its width."""
 
     def __init__(
@@ -79,12 +79,12 @@ class Table:
         self._is_right: list[bool] = []
         self._rows: list[list[list[str]]] = []
 
-    def add_column(self, header: Text | None = None, *, justify: str = "left", **_: Any) -> None:
+    def add_column(self, header: PlainText | None = None, *, justify: str = "left", **_: Any) -> None:
         """A column, whose numbers may stand at the right."""
-        self._heads.append((header or Text()).lines())
+        self._heads.append((header or PlainText()).lines())
         self._is_right.append(justify == "right")
 
-    def add_row(self, *cells: Text) -> None:
+    def add_row(self, *cells: PlainText) -> None:
         """A row of a cell for each column; columns that were not added have no heads."""
         for _ in cells[len(self._heads) :]:
             self.add_column()
@@ -111,12 +111,12 @@ class Table:
             yield self._gap.join(pieces)
 
 
-class Console:
+class PlainConsole:
     """`rich.console.Console` that writes lines as they are."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
-    def print(self, part: Text | Table | None = None, **_: Any) -> None:
+    def print(self, part: PlainText | PlainTable | None = None, **_: Any) -> None:
         """Write a text or a table, or an empty line."""
-        self._file.writelines(f"{line}\n" for line in (part or Text()).lines())
+        self._file.writelines(f"{line}\n" for line in (part or PlainText()).lines())

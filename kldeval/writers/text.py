@@ -47,7 +47,7 @@ class Drawing(NamedTuple):
 def _drawing(options: Options) -> Drawing:
     """rich, or what does the same for a text without colours and of any width."""
     if options.width is None and not options.color:
-        return Drawing(plain.Text, plain.Table)
+        return Drawing(plain.PlainText, plain.PlainTable)
     from rich.table import Table
     from rich.text import Text
 
@@ -58,7 +58,7 @@ def render(page: Page, options: Options) -> str:
     """The page as text. Names and sentences wrap at `options.width`; nothing is ever cut."""
     buffer = io.StringIO()
     is_plain = options.width is None and not options.color
-    console: Any = plain.Console(buffer) if is_plain else _console(buffer, options)
+    console: Any = plain.PlainConsole(buffer) if is_plain else _console(buffer, options)
     for number, block in enumerate(page.blocks):
         parts = list(_draw(block, options))
         if number and parts and not page.is_dense:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kldeval.dataclass import NamedTuple, dataclass
+from kldeval import dataclass as quick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ pairs = pytest.mark.parametrize("options", OPTIONS, ids=lambda one: "-".join(key
 
 @pairs
 def test_it_takes_shows_and_replaces_what_the_other_does(options: dict[str, bool]) -> None:
-    ours, theirs = twin(dataclass, **options), twin(dataclasses.dataclass, **options)
+    ours, theirs = twin(quick.dataclass, **options), twin(dataclasses.dataclass, **options)
     ours_in, theirs_in = (inspect.signature(one) for one in (ours, theirs))
     assert [(one.name, one.kind) for one in ours_in.parameters.values()] == [
         (one.name, one.kind) for one in theirs_in.parameters.values()
@@ -69,7 +69,7 @@ def test_it_takes_shows_and_replaces_what_the_other_does(options: dict[str, bool
 
 @pairs
 def test_it_compares_and_hashes_as_the_other(options: dict[str, bool]) -> None:
-    ours, theirs = twin(dataclass, **options), twin(dataclasses.dataclass, **options)
+    ours, theirs = twin(quick.dataclass, **options), twin(dataclasses.dataclass, **options)
     for change in ({}, {"first": 2}, {"hidden": 0.25}, {"beside": 4}):
         values = {"first": 1, "made": (1,)}
         same = [made(**values) == made(**values | change) for made in (ours, theirs)]
@@ -82,7 +82,7 @@ def test_it_compares_and_hashes_as_the_other(options: dict[str, bool]) -> None:
 
 @pairs
 def test_it_changes_where_the_other_does(options: dict[str, bool]) -> None:
-    for make in (dataclass, dataclasses.dataclass):
+    for make in (quick.dataclass, dataclasses.dataclass):
         one = twin(make, **options)(first=1)
         if not options["frozen"]:
             one.first = 2
@@ -94,7 +94,7 @@ def test_it_changes_where_the_other_does(options: dict[str, bool]) -> None:
             del one.first
 
 
-@dataclass(frozen=True, slots=True)
+@quick.dataclass(frozen=True, slots=True)
 class Base:
     """One that others are made of."""
 
@@ -107,7 +107,7 @@ class Base:
             raise ValueError(self.first)
 
 
-@dataclass(frozen=True, slots=True)
+@quick.dataclass(frozen=True, slots=True)
 class Derived(Base):
     """One that is made of another."""
 
@@ -130,7 +130,7 @@ def test_one_that_inherits_pickles_copies_and_checks() -> None:
             assert (first, second, third) == (1, "two", 4.0)
 
 
-@pytest.mark.parametrize("make", [dataclass, dataclasses.dataclass])
+@pytest.mark.parametrize("make", [quick.dataclass, dataclasses.dataclass])
 def test_what_inherits_is_as_frozen_as_its_base(make: Callable[..., Any]) -> None:
     assert make(frozen=True)(type("Third", (Derived,), {"__doc__": "A third."}))(1).third == 3.0
     with pytest.raises(TypeError, match="cannot inherit non-frozen dataclass from a frozen one"):
@@ -145,7 +145,7 @@ class Plain:
 
 def test_a_base_with_slots_and_class_variables_stay_what_they_are() -> None:
     body = {"__annotations__": {"first": "int", "shared": "typing.ClassVar[int]"}, "shared": 3, "__doc__": "One."}
-    for make in (dataclass, dataclasses.dataclass):
+    for make in (quick.dataclass, dataclasses.dataclass):
         made: Any = make(frozen=True, slots=True)(type("Made", (Plain,), {**body, "__module__": __name__}))
         assert [one.name for one in dataclasses.fields(made)] == ["first"]
         assert (made(1).first, made.shared, hasattr(made(1), "own")) == (1, 3, False)
@@ -153,7 +153,7 @@ def test_a_base_with_slots_and_class_variables_stay_what_they_are() -> None:
             make()(type("Made", (), {**body, "first": []}))
 
 
-class OurTuple(NamedTuple):
+class OurTuple(quick.NamedTuple):
     """A tuple that is compared with its twin."""
 
     first: int
