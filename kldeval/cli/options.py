@@ -421,7 +421,8 @@ def check_fixations_serve(options: OptionGroup, metrics: Iterable[str]) -> None:
 
 def _weaker(strong: str, names: Iterable[str]) -> list[str]:
     """Those of the options `names` that were given farther away than `strong`."""
-    return [name for name in names if rank(name) < rank(strong)]
+    nearest = rank(strong)
+    return [name for name in names if rank(name) < nearest] if nearest else []
 
 
 def _said_by_preset(name: str) -> set[str]:
