@@ -110,7 +110,7 @@ class LocalPool:
 
     def _beside(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of workers that a clean process forks; what cannot be sent there threads do."""
-        from kldeval.executors.beside import CannotHelp, CleanProcess
+        from kldeval.executors.clean_process import CannotHelp, CleanProcess
 
         done = 0
         sent: Iterable[Sequence[Item]] | None = None
