@@ -172,7 +172,7 @@ def _run_step(values: LazyMap, function: Callable[[LazyMap], LazyMap], *, takes_
 
 
 def _check_finite(values: LazyMap, *, takes_low: bool, takes_high: bool) -> LazyMap:
-    low, high = values.extent()
+    low, high = values.min_max()
     xp = values.xp
     if xp.__name__ == "numpy" and not any_of(~(xp.isfinite(low) & xp.isfinite(high))):
         return values

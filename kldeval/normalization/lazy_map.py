@@ -1,7 +1,7 @@
 """Maps seen through pointwise functions, a block of rows at a time.
 
 A normalisation is a few statistics of the whole map and then a function of each pixel. `Values` keeps the two apart:
-`extent` and `sum` walk over the map in blocks that fit the processor's cache, `map` only remembers the function.
+`min_max` and `sum` walk over the map in blocks that fit the processor's cache, `map` only remembers the function.
 So a map of any size is normalised without a copy of it, and the same body serves a batch of tensors (one block, so
 that gradients flow and nothing is computed twice) and the cells of a joint histogram (one block of a few thousand).
 
@@ -163,11 +163,11 @@ class LazyMap:
             object.__setattr__(copy, name, changes[name] if name in changes else getattr(self, name))
         return copy
 
-    def extent(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
+    def min_max(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
         """The minimum and the maximum over pixels of positive weight."""
         key = str(axes)
         if key not in self.known and self.quotient:
-            low, high = self.quotient[0].extent(axes)
+            low, high = self.quotient[0].min_max(axes)
             self.known[key] = low / self.quotient[1], high / self.quotient[1]
         if key not in self.known:
             ends = self._ends(axes)

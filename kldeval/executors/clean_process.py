@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kldeval.executors.protocol import Item, Work
 
 
-STARTED = "import sys; sys.path[:] = sys.argv[3:]; from kldeval.executors.beside import main; main()"
+STARTED = "import sys; sys.path[:] = sys.argv[3:]; from kldeval.executors.clean_process import main; main()"
 """What the clean process runs. It looks for modules where the program does, not in the folder that it is called in."""
 
 OWN_NAMES = {
