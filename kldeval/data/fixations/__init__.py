@@ -58,7 +58,10 @@ def read_fixations(path: MapFile, reading: FixationReading | None = None) -> Map
     try:
         return _read(path, suffix, reading)
     except UnreadableMap as problem:
-        raise by_first_bytes(path, problem) from problem
+        named = by_first_bytes(path, problem)
+        if named is problem:
+            raise  # as its own cause it would be kept with all that was at work, until the garbage is collected
+        raise named from problem
 
 
 def _read(path: MapFile, suffix: str, reading: FixationReading) -> Mapping[str, Fixations]:

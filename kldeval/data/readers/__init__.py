@@ -211,7 +211,10 @@ def read_map(
     try:
         return reader(fetched(path, limits) if isinstance(path, Member) else path, key, limits)
     except UnreadableMap as problem:
-        raise by_first_bytes(path, problem) from problem
+        named = by_first_bytes(path, problem)
+        if named is problem:
+            raise  # as its own cause it would be kept with all that was at work, until the garbage is collected
+        raise named from problem
     except KldevalError:
         raise
     except Exception as error:
