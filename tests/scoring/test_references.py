@@ -190,6 +190,31 @@ def test_ground_truths_without_a_density_have_no_part_in_the_prior(tmp_path: Pat
     assert prior.without(missing, (1, 2)) == pytest.approx(np.asarray([[0.25, 0.75]]))
 
 
+@pytest.mark.parametrize("layout", ["stacks", "several arrays"])
+def test_images_of_other_layouts_are_compared_as_those_of_folders_are(tmp_path: Path, layout: str) -> None:
+    """With the mean of the other ground truths and with the fixations on other images, of the size of each image."""
+    rng = np.random.default_rng(3)
+    sides, names = ("pred", "gt"), [f"pred[{place:03d}]" for place in range(5)]
+    arrays = {side: rng.integers(1, 255, (len(names), *SHAPE), np.uint8) for side in sides}
+    for side in sides:
+        for folder in (side, f"keyed {side}"):
+            (tmp_path / folder).mkdir()
+        np.save(tmp_path / f"{side}.npy", arrays[side])
+        for name, array in zip(names, arrays[side], strict=True):
+            np.save(tmp_path / side / f"{name}.npy", array)
+            np.savez(tmp_path / f"keyed {side}" / f"{name}.npz", a=array, b=array[:3])
+    points = [(name, int(x), int(y), f"{x % 2}") for name in names for x, y in rng.integers(0, SHAPE[::-1], (8, 2))]
+    words = ("-m", "kld,nss,sauc,ig", "--baseline", "others", "--baselines", "--format", "json", "--fixations")
+    fixations = write_list(tmp_path / "list.csv", points)
+    expected = json.loads(kldeval(tmp_path / "pred", tmp_path / "gt", *words, fixations).out)
+    given = ["pred.npy", "gt.npy", "--stack"] if layout == "stacks" else ["keyed pred", "keyed gt", "--key", "a"]
+    found = json.loads(kldeval(*(tmp_path / path for path in given[:2]), *given[2:], *words, fixations).out)
+    for part in ("maps", "references", "summary", "signature", "failures", "notes"):
+        assert found[part] == expected[part], part
+    assert found["failures"] == []
+    assert set(found["references"]) == {"uniform", "centre prior", "ceiling"}
+
+
 # headlines and the way
 
 
