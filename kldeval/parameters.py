@@ -38,7 +38,10 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "axis": ("int | None", "the axis within one map along which the norm makes distributions"),
     "eps": ("float | None", "one epsilon in every place where the metric takes one"),
     "base": ('Literal["e", "2", "10", 2, 10] | None', "of the logarithm"),
-    "reduction": ('Literal["slices", "sum", "mean", "batchmean", "none"] | None', "from pixels to a number per map"),
+    "reduction": (
+        'Literal["slices", "sum", "mean", "batchmean", "none"] | None',
+        "from pixels to a number per map; `batchmean`, and `slices` along an axis, count rows or columns with weight",
+    ),
     "scale": ('Literal["unit", "raw"] | None', "whether types of images are divided by their full scale"),
     "empty_gt": ('Literal["error", "uniform", "zero", "nan"] | None', "what an all-zero ground truth means"),
     "empty_pred": ('Literal["error", "keep", "uniform", "nan"] | None', "what an all-zero prediction means"),
