@@ -138,13 +138,13 @@ def test_a_share_with_nothing_to_score_says_nothing_of_its_files(tmp_path: Path)
     """How ground truths were made stands beside them, and is in the signature of those that were scored."""
     seen = make_looked_at(tmp_path / "maps", dtype=np.float32)
     for path in (seen.root / "gt").iterdir():
-        path.with_suffix(".json").write_text('{"schema": "kldeval.density/1", "made": "drawn", "fixations": 12}')
+        path.with_suffix(".json").write_text('{"schema": "kldeval.density/1", "made": "by-hand", "fixations": 12}')
     (seen.root / "pred" / "a.npy").write_bytes(b"damaged")
     whole = kldeval(*seen.maps, "--format", "json")
     code, out, err = merged(seen, 3)
     assert (code, whole.code) == (1, 1), err
     assert of(out) == of(whole.out)
-    assert "density:drawn" in of(out)["signature"]["kld"]
+    assert "density:by-hand(fixations=24)" in of(out)["signature"]["kld"]
 
 
 def test_a_merged_report_says_what_all_shares_were_scored_with(seen: LookedAt) -> None:
