@@ -247,5 +247,5 @@ def test_a_signature_of_densities_that_say_how_they_were_made_can_be_asked_for(t
     assert "fixations=36)|v:1" in signature
     assert kldeval(*seen.maps, "--signature", signature, "--score-only").code == 0
     path.with_suffix(".json").unlink()
-    refused = kldeval(*seen.maps, "--signature", signature)
+    refused = kldeval(*seen.maps, "--signature", signature, "--score-only")
     assert (refused.code, "but the ground truth was made otherwise: nobody says how" in refused.err) == (1, True)

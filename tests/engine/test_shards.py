@@ -106,7 +106,7 @@ def test_shares_are_each_there_once_of_one_number_and_of_the_same_files(
         kldeval(*maps, "--shard", f"{number}/2", "-o", seen.root / f"part{number}.json", "-q")
     if which == "of other names":
         for folder in maps:
-            (folder / "b.png").rename(folder / "d.png")
+            (folder / "b.png").rename(folder / "bb.png")  # which stands in its place
     if which == "of other files":
         with (seen.root / "gt" / "a.png").open("ab") as file:
             file.write(b"more")
