@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from kldeval.data.listing import auxiliary_namer, is_excluded, list_folder
 from kldeval.data.load import Loaded, load_map, sized_pair
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import Stored
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.engine.auxiliary import reading_and_outside, some_compares_images
 from kldeval.engine.report_builder import metric_column
 from kldeval.engine.worker import guarded, reading_of

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.api.sources import BESIDE, beside, check_paired, class_axes, folder_of, is_path
 from kldeval.data.volumes import PLANE
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 from kldeval.functional import check_names, requested
 from kldeval.memory import NamedMaps

@@ -14,7 +14,7 @@ from dataclasses import field, replace
 from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from kldeval.data.containers import OF_VIDEOS
 from kldeval.data.load import SUFFIX, sidecar_of
 from kldeval.data.readers.members import contents_digest
 from kldeval.data.readers.stored import Limits
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.detached import values_file
 from kldeval.digests import ABSENT, Stamp, is_settled, noting, stamp_of
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out

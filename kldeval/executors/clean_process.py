@@ -16,9 +16,10 @@ import warnings
 from collections import deque
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kldeval._version import __version__
+from kldeval.dataclass import NamedTuple
 from kldeval.executors.messages import Message, failure, forward_warnings, heed
 from kldeval.process import ONE_THREAD, is_single_threaded, settle_process, share_cores, signals_wait
 

@@ -12,9 +12,9 @@ import sys
 import time
 from collections import deque
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic
 
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.executors.protocol import (
     Item,
     Result,

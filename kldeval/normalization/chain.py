@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.arrays import any_of
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Call, parse_all, split_call, split_top_level
 from kldeval.normalization.lazy_map import MAP

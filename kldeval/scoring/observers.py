@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.gaussian import blurred_points, gaussian_responses
 from kldeval.scoring.leave_one_out import Kernel, with_uniform_share
