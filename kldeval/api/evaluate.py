@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.api.documents import Leaderboard, Report
 from kldeval.api.failing import OnFailure, check_on_failure, tell
@@ -19,6 +19,7 @@ from kldeval.api.sources import (
     members_of,
     pairs_in_blocks,
 )
+from kldeval.dataclass import NamedTuple
 from kldeval.engine.auxiliary import some_compares_images
 from kldeval.engine.run import READ, run, run_blocks, run_models
 from kldeval.errors import PartsMissing, UsageProblem
