@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from command_line import kldeval
+from late import late
 from looked_at import LookedAt, make_looked_at
 from programs import python
-from pyarrow import parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pa = late("pyarrow")
+parquet = late("pyarrow.parquet")
 
 fsspec = pytest.importorskip("fsspec.asyn") and pytest.importorskip("fsspec")
 

@@ -14,10 +14,10 @@ from command_line import kldeval
 from evaluating import settings_of
 from hypothesis import given
 from hypothesis import strategies as st
+from late import late
 from looked_at import IMAGES, OBSERVERS, SHAPE, LookedAt, make_looked_at, write_list
 from report_files import saved
 from schemas import validate
-from scipy.ndimage import gaussian_filter
 
 import kldeval as library
 from kldeval.data.load import Reading
@@ -30,6 +30,8 @@ from kldeval.scoring.reference_models import CentrePrior
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ndimage = late("scipy.ndimage")
 
 METRICS = "kld(),cc,sim,nss,auc,sauc,ll,ig"
 PIXELS = math.prod(SHAPE)
@@ -105,7 +107,7 @@ def test_the_ceiling_is_each_observer_under_the_density_of_the_others(seen: Look
         for observer in OBSERVERS:
             own = seen.counts(image, observers=(observer,))
             rest = seen.counts(image) - own
-            smooth = gaussian_filter(rest.astype(np.float64), [bandwidth * side for side in SHAPE])
+            smooth = ndimage.gaussian_filter(rest.astype(np.float64), [bandwidth * side for side in SHAPE])
             density = (1 - uniform) * smooth / rest.sum() + uniform / PIXELS
             numbers.append((int(own.sum()), on_fixations(density, own, seen.others(image))))
         total = sum(count for count, _ in numbers)
