@@ -67,7 +67,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> dict[int | N
 
     def drawn(width: int | None, found: re.Match[str]) -> str:
         page, options = pages[int(found[1])]
-        return render(page, replace(options, width=width))
+        return str(render(page, replace(options, width=width)))
 
     render = resolve_name("kldeval.writers.text.render")
     with monkeypatch.context() as patch:
@@ -96,8 +96,8 @@ def test_many_models_with_long_names_fit(tmp_path: Path, monkeypatch: pytest.Mon
         for name in ("harbour.png", "street.png"):
             shutil.copy((BOLD, CAREFUL)[place % 2] / name if place else GT / name, folder)
     models = [tmp_path / name for name in names]
-    leaderboard = *models, gt, "-m", "kld,cc,sim,mse,mae,jsd"
-    commands = (
+    leaderboard: tuple[str | Path, ...] = *models, gt, "-m", "kld,cc,sim,mse,mae,jsd"
+    commands: tuple[tuple[str | Path, ...], ...] = (
         leaderboard,
         (*leaderboard, "--intervals"),
         *((word, *models[:4], gt, "-q") for word in ("audit", "compare")),
