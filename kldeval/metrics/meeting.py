@@ -12,8 +12,6 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.arrays import opencv
 
 if TYPE_CHECKING:
@@ -58,7 +56,7 @@ class Meeting:
         >>> both.product(levels, levels), both.lesser(levels, levels)
         (10.0, 5.0)
         """
-        return float((f @ self._table) @ g)
+        return float((f @ self.table) @ g)
 
     def lesser(self, f: Array, g: Array) -> float | None:
         """The sum of min(f, g); None where either is negative or does not rise with its level.
@@ -66,28 +64,39 @@ class Meeting:
         Where they rise, the levels of the other side that are below a number stand side by side, and how many pixels
         have them is a difference of running sums. No summand is taken from another: no digit is lost.
         """
-        rows, cols = self._pred.nonzero()[0], self._gt.nonzero()[0]
+        import numpy as np
+
+        (rows, cols), sums = self._occurring, self._running_sums
         low, high = f[rows], g[cols]
         if not (low[0] >= 0 <= high[0] and (low[1:] >= low[:-1]).all() and (high[1:] >= high[:-1]).all()):
             return None
         left = np.append(cols, len(g))[high.searchsorted(low, side="left")]
         below = np.append(rows, len(f))[low.searchsorted(high, side="right")]
-        sums = self._running_sums
         of_pred = self._pred[rows] - (sums[rows + 1, left] - sums[rows, left])
         of_gt = self._gt[cols] - (sums[below, cols + 1] - sums[below, cols])
         return float(of_pred @ low + of_gt @ high)
 
     @cached_property
-    def _table(self) -> Array:
-        return self._counts.astype(np.float64)
+    def table(self) -> Array:
+        """The counts in float64, which products with levels are taken in."""
+        return self._counts.astype("float64")
+
+    @cached_property
+    def _occurring(self) -> tuple[Array, Array]:
+        """The levels of either side that occur."""
+        return self._pred.nonzero()[0], self._gt.nonzero()[0]
 
     @cached_property
     def _running_sums(self) -> Array:
         """How many pixels have both levels below, (257, 257)."""
         if "cv2" in sys.modules:
-            return opencv().integral(self._counts, sdepth=opencv().CV_64F)
+            cv2 = opencv()
+            # counts in float32 are of no more pixels than it holds: neither are their sums
+            return cv2.integral(self._counts, sdepth=cv2.CV_32F if self._counts.dtype.char == "f" else cv2.CV_64F)
+        import numpy as np
+
         sums = np.zeros(tuple(length + 1 for length in self._counts.shape))
-        sums[1:, 1:] = self._table.cumsum(axis=0).cumsum(axis=1)
+        sums[1:, 1:] = self.table.cumsum(axis=0).cumsum(axis=1)
         return sums
 
 

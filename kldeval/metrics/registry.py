@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.metrics.class_losses import LabelTerms
     from kldeval.metrics.folded import Folds
-    from kldeval.metrics.meeting import Meeting
     from kldeval.metrics.separable import Part, Shared
 
 

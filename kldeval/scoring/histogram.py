@@ -130,7 +130,7 @@ class HistogramView:
         self._found: dict[tuple[Role, Form, bool, bytes], LevelSide] = {}
         self._products: dict[tuple[object, ...], list[_Product | _Difference]] = {}
         self._cells: dict[int, OccupiedCells] = {}
-        self._meetings: dict[int, Meeting] = {}
+        self._meeting: tuple[int, Meeting] | None = None
 
     def cells(self, place: int) -> OccupiedCells:
         """The occupied cells of a pair, found once."""
@@ -139,11 +139,13 @@ class HistogramView:
         return self._cells[place]
 
     def meeting(self, place: int) -> Meeting:
-        """What sums over the pixels of a pair are made of."""
-        if place not in self._meetings:
+        """What sums over the pixels of a pair are made of; kept until another pair is asked for."""
+        if self._meeting is None or self._meeting[0] != place:
             one = self.counted[place]
-            self._meetings[place] = Meeting(one.counts, one.margins)
-        return self._meetings[place]
+            # the memory of the last one goes to this one, which is in the cache then
+            self._meeting = None
+            self._meeting = place, Meeting(one.counts, one.margins)
+        return self._meeting[1]
 
     def start(self, pipeline: Pipeline) -> LazyMap:
         """The 256 levels before the chain."""
@@ -215,7 +217,7 @@ class HistogramView:
         met: dict[int, Array] = {}
         if not orders:
             return met
-        table = self.counted[place].counts.astype("float64")
+        table = self.meeting(place).table
         for role in ROLES:
             sides = [(side, count) for side, count in orders.items() if side.role == role]
             if not sides:
