@@ -54,4 +54,6 @@ def outcome_of(name: str, row: dict[str, Any]) -> Outcome:
 
 def as_reported(score: Score) -> Score:
     """The score as a report has it, without what only the sums over all scores need."""
+    if not (score.remarks or score.failures or score.classes or score.made):
+        return score
     return replace(score, made=None, classes={}, failures=(), remarks=tuple({NO_PREDICTION} & {*score.remarks}))
