@@ -112,7 +112,7 @@ def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
     """What the row of a pair is made of, in the order of the roles, beside what the run has in common."""
     parts: list[Part] = [pair.pred, pair.gt]
     parts += [beside for one in parts if isinstance(one, Path) and (beside := values_file(one)) is not None]
-    if isinstance(pair.gt, Path) and pair.gt.suffix.lower() == SUFFIX:
+    if isinstance(pair.gt, Path) and str(pair.gt).lower().endswith(SUFFIX) and pair.gt.suffix.lower() == SUFFIX:
         parts.append(sidecar_of(pair.gt))  # it may tell how the ground truth was made
     elif isinstance(pair.gt, Member):
         parts.append(pair.gt.sidecar)
