@@ -38,7 +38,10 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "axis": ("int | None", "the axis within one map along which the norm makes distributions"),
     "eps": ("float | None", "one epsilon in every place where the metric takes one"),
     "base": ('Literal["e", "2", "10", 2, 10] | None', "of the logarithm"),
-    "reduction": ('Literal["slices", "sum", "mean", "batchmean", "none"] | None', "from pixels to a number per map"),
+    "reduction": (
+        'Literal["slices", "sum", "mean", "batchmean", "none"] | None',
+        "from pixels to a number per map; `batchmean`, and `slices` along an axis, count rows or columns with weight",
+    ),
     "scale": ('Literal["unit", "raw"] | None', "whether types of images are divided by their full scale"),
     "empty_gt": ('Literal["error", "uniform", "zero", "nan"] | None', "what an all-zero ground truth means"),
     "empty_pred": ('Literal["error", "keep", "uniform", "nan"] | None', "what an all-zero prediction means"),
@@ -186,7 +189,7 @@ def run_annotations() -> dict[str, str]:
     found["empty_gt"] = 'Literal["error", "skip", "uniform", "zero", "nan"] | None'
     found |= {name: found.get(name, TYPES.get(name, "str | None")) for name in sorted(KNOWN_TEXTS)}
     kinds = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None", "str": "str | None"}
-    kinds["Any"] = "Any"
+    kinds |= {"float": "float | None", "Any": "Any"}
     for name, annotation in RunOptions.__annotations__.items():
         kind = re.match(r"\w+", getattr(annotation, "__forward_arg__", str(annotation)))
         found[name] = kinds.get(kind[0] if kind else "", path)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -97,11 +98,15 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """Let signals that end a program wait while it forks a process and notes that it has.
+    """Let signals that end a program wait while it forks or starts a process and notes that it has.
 
     A forked Python forgets what reaches it before it runs: it would go on, and whoever ended it would wait for ever.
-    The forked process is born with these signals waiting, and lets them come once it is ready (`let_signals_come`).
+    One that is started would print that it was interrupted among its imports. The new process is born with these
+    signals waiting, and lets them come once it is ready (`let_signals_come`, `leave_interrupts`).
     """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
@@ -112,6 +117,13 @@ def signals_wait() -> Iterator[None]:
 def let_signals_come() -> None:
     """Be ended, from now on, by what `signals_wait` kept waiting for this process."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def leave_interrupts() -> None:
+    """Leave Ctrl-C and the interrupt of a notebook, which reach this process, too, to the one that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        let_signals_come()
 
 
 def end_with(parent: int) -> None:
@@ -200,6 +212,19 @@ def settle_process() -> None:
     os.environ.setdefault(*NO_THREAD_OF_ARROW)
     if sys.platform == "linux":
         keep_freed_memory()
+
+
+@cache
+def expect_large_arrays() -> None:
+    """Let glibc see, in a process that is not ours, that large arrays come and go: it keeps what is freed from then on.
+
+    It returns to the system what is larger than anything that was freed before (the dynamic threshold of mallopt(3)).
+    Where the program has set that itself, it stays. Nobody touches the array, so it takes no memory.
+    """
+    import numpy as np
+
+    with suppress(MemoryError):  # of a process that may have less, which goes on as it is
+        np.empty(LARGEST_KEPT_BYTES - (1 << 20), np.uint8)
 
 
 def keep_freed_memory() -> None:

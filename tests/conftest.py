@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # before numpy and torch: as many tests run at once as there are cores, and threads of theirs would wait for each other
 for of_libraries in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -16,6 +17,9 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 # laws hold on a busy machine, too: how long an example takes is no failure; every run draws other examples
 settings.register_profile(
@@ -34,11 +38,23 @@ for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, lambda *_: None)
 
 
-def pytest_collection_finish() -> None:
-    """Keep the collected tests and packages out of garbage collections: to walk them again and again costs a tenth."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while tests are collected, nor among them later: to walk them over and over costs a tenth."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        gc.enable()
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores: while a test waits, for a browser or a server, another has its core."""
+    return (yield) + 1
 
 
 GOLDEN = Path(__file__).parent / "golden"

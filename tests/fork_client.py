@@ -67,5 +67,5 @@ def main() -> None:
     os.kill(os.getpid(), -code)
 
 
-if __name__ == "__main__":  # pytest imports it, too, where it looks for doctests
+if __name__ == "__main__":
     main()

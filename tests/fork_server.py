@@ -317,5 +317,5 @@ def start() -> None:
     leave(code)
 
 
-if __name__ == "__main__":  # pytest imports it, too, where it looks for doctests
+if __name__ == "__main__":
     start()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
-import scipy.io
+from late import late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+h5py = late("h5py")
+matlab = late("scipy.io")
 
 
 def cell(*items: Any) -> np.ndarray:
@@ -31,7 +33,7 @@ def struct_array(records: list[dict[str, Any]]) -> np.ndarray:
 class Hdf5Writer:
     """Writes what `scipy.io.savemat` takes in the layout of MATLAB 7.3: reversed axes, references, classes."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: Any) -> None:
         self.file = file
         self.count = 0
 
@@ -90,5 +92,10 @@ def save_v73(path: Path, variables: dict[str, Any]) -> None:
         raw.write(b"MATLAB 7.3 MAT-file".ljust(512, b" "))
 
 
-SAVERS: dict[str, Callable[[Path, dict[str, Any]], None]] = {"v5": scipy.io.savemat, "v7.3": save_v73}
+def save_v5(path: Path, variables: dict[str, Any]) -> None:
+    """What scipy writes."""
+    matlab.savemat(path, variables)
+
+
+SAVERS: dict[str, Callable[[Path, dict[str, Any]], None]] = {"v5": save_v5, "v7.3": save_v73}
 """How to write variables to a MATLAB file of each version."""

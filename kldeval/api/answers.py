@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 from kldeval.analysis.fit import PARTS, settings_of_fit
 from kldeval.analysis.fit import fit as fitted
 from kldeval.analysis.optimal import optimal_map
 from kldeval.analysis.reproduce import reproduce as reproduced
 from kldeval.api.progress import shown_progress
-from kldeval.api.request import asked
+from kldeval.api.request import library_call
 from kldeval.api.shown import AnswerDocument
 from kldeval.api.sources import folder_of
 from kldeval.arrays import as_numpy
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Options, Page
 
 
+@final
 class Reproduction(AnswerDocument, reproduction.Reproduction):
     """Saved numbers computed again: whether every digit `agrees`, and the `differences`; true where they do.
 
@@ -87,7 +88,7 @@ def reproduce(
     ...     bool(reproduce(f"{folder}/report.json"))
     True
     """
-    call = asked(options, known=RunOptions._fields)
+    call = library_call(options, known=RunOptions._fields)
     defaults = RunOptions()
     said = {name: value for name, value in call.request._asdict().items() if value != getattr(defaults, name)}
     sides = [folder_of(path, "pred" if place < len(paths) - 1 else "gt") for place, path in enumerate(paths)]
@@ -95,6 +96,7 @@ def reproduce(
         return Reproduction.of(reproduced(Path(file), sides, said, told))
 
 
+@final
 class Fitted(AnswerDocument, fitting.Fitted):
     """A chain that lowers the mean KLD, and the `share` that goes away on held-out maps, with its `interval`.
 
@@ -153,7 +155,7 @@ def fit(
     >>> fit(pred, gt, parts=["temperature"], folds=2).units
     'maps'
     """
-    call = asked(options, known=(*RunOptions._fields, "gt_norm", "resize", "color"))
+    call = library_call(options, known=(*RunOptions._fields, "gt_norm", "resize", "color"))
     said = {name: options.get(name) for name in ("gt_norm", "resize", "color", "group_by")}
     sides = folder_of(pred, "pred"), folder_of(gt, "gt")
     with shown_progress(progress) as told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, final
 
 from kldeval.api.pictured import Pictured
 from kldeval.api.shown import Saved, Shown, members
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Options, Page
 
 
+@final
 class Report(Pictured, documents.Report):
     """The outcome of scoring one prediction: means, maps, failures, notes, and the signature of every number.
 
@@ -134,6 +135,7 @@ MOST_LINES = 6
 """So many metrics or models the text that stands for a document names."""
 
 
+@final
 class Leaderboard(Pictured, documents.Leaderboard):
     """The reports of several models on the maps that all of them have; `leaderboard["model"]["kld"].mean`.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -95,15 +96,15 @@ class Shown:
         return fragment(spoken(self._page(Options())))
 
 
-class AnswerDocument(Shown):
+class AnswerDocument(Shown, ABC):
     """A document with a page of its own: `_json` is its JSON text, `_charts` what its HTML page draws."""
 
     __slots__ = ()
     provenance: Mapping[str, object]
 
+    @abstractmethod
     def _json(self) -> str:
         """The JSON document."""
-        raise NotImplementedError
 
     def _charts(self) -> Sequence[Chart]:
         """The charts of the HTML page."""

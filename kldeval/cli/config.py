@@ -11,21 +11,22 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from kldeval.cli.groups import FilePath
+from kldeval.cli.groups import PREFIX, FilePath, given_variables
 from kldeval.cli.options import REPLACED
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UnknownName, UsageProblem, printable
 from kldeval.grammar import suggestion
 from kldeval.regular import read_regular, why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Commands = Callable[[], Iterable[click.Command]]
 
@@ -34,8 +35,6 @@ Said = TypeVar("Said", bound=Any)
 """A document with notes, and with a provenance or reports that have one."""
 
 OWN, SHARED = Path("kldeval.toml"), Path("pyproject.toml")
-
-PREFIX = "KLDEVAL_"
 
 LARGEST = 2**20
 """Bytes of a configuration file."""
@@ -131,13 +130,12 @@ def defaults_of(command: click.Command, config: Config, commands: Commands) -> d
     return {str(own[key].name): _value(own[key], value) for key, value in given.items() if key in own}
 
 
-def check_variables(commands: Commands) -> None:
+def check_variables(given: Sequence[str], commands: Commands) -> None:
     """Refuse variables that begin with `KLDEVAL_` and set no option.
 
     Raises:
         UnknownName: naming every such variable.
     """
-    given = [name for name in os.environ if name.startswith(PREFIX)]
     if not given:
         return
     known = sorted({variable_of(flag) for command in commands() for flag in _flags(command)})
@@ -152,8 +150,8 @@ def accept_config(command: click.Command, commands: Commands) -> click.Command:
     """The command with `--config FILE`, each of whose options `--some-flag` also comes from `KLDEVAL_SOME_FLAG`."""
     if not any(option.name == NAMED for option in command.params):
         command.params.append(_config_option(commands))
-    for flag, option in _flags(command).items():
-        option.envvar = variable_of(flag)
+        for flag, option in _flags(command).items():
+            option.envvar = variable_of(flag)
     return command
 
 
@@ -176,7 +174,7 @@ def _take_from_file(
     """Let the options of a command be those of its configuration file, where nothing nearer by says otherwise."""
     if context.resilient_parsing:
         return
-    check_variables(commands)
+    check_variables(given_variables(context), commands)
     context.obj = read_config(named)
     context.default_map = defaults_of(context.command, context.obj, commands)
 
@@ -193,12 +191,11 @@ def variable_of(flag: str) -> str:
 def with_config_provenance(document: Said) -> Said:
     """The document, saying in its provenance and its notes which options a file or the environment gave."""
     context = click.get_current_context()
-    by_source = {
-        source: sorted(flag for flag, option in _flags(context.command).items() if _came_from(context, option, source))
-        for source in (ParameterSource.DEFAULT_MAP, ParameterSource.ENVIRONMENT)
-    }
-    keys = by_source[ParameterSource.DEFAULT_MAP]
-    variables = [variable_of(flag) for flag in by_source[ParameterSource.ENVIRONMENT]]
+    if not context.default_map and not given_variables(context):
+        return document
+    source_of = {flag: _source(context, option) for flag, option in sorted(_flags(context.command).items())}
+    keys = [flag for flag, source in source_of.items() if source == ParameterSource.DEFAULT_MAP]
+    variables = [variable_of(flag) for flag, source in source_of.items() if source == ParameterSource.ENVIRONMENT]
     notes = [_what_it_sets(context.obj, keys)] if keys else []
     notes += [f"the environment sets {', '.join(variables)}"] if variables else []
     said = {"config": {"file": str(context.obj), "keys": keys}} if keys else {}
@@ -231,10 +228,9 @@ def _with(document: Said, said: dict[str, Any], notes: tuple[str, ...]) -> Said:
     return replace(document, provenance={**document.provenance, **said}, notes=(*document.notes, *notes))
 
 
-def _came_from(context: click.Context, option: click.Option, source: ParameterSource) -> bool:
-    """Whether an option that counts was given there."""
-    name = str(option.name)
-    return context.get_parameter_source(name) == source and name not in context.meta.get(REPLACED, ())
+def _source(context: click.Context, option: click.Option) -> ParameterSource | None:
+    """Where an option that counts was given; None for one that does not count."""
+    return None if option.name in context.meta.get(REPLACED, ()) else context.get_parameter_source(option.name)
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -261,6 +257,7 @@ def _toml(path: Path) -> dict[str, Any]:
         raise UsageProblem(msg) from error
 
 
+@cache
 def _flags(command: click.Command) -> dict[str, click.Option]:
     """The options of a command by their longest flag, without dashes."""
     options = (item for item in command.params if isinstance(item, click.Option))

@@ -17,12 +17,15 @@ its parameter which options it reads:
 
 from __future__ import annotations
 
+import os
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -31,6 +34,11 @@ if TYPE_CHECKING:
 
     Function = Callable[..., int]
 
+
+PREFIX = "KLDEVAL_"
+"""How the variables begin that stand for options."""
+
+_VARIABLES = "kldeval.variables"
 
 PATHS = frozenset({"PATH", "FILE", "FILE.png", "DIR", "WHAT"})
 """What an option that may be a path shows for its value."""
@@ -64,6 +72,36 @@ def _said(_context: click.Context | None, parameter: click.Parameter | None, val
     return value
 
 
+class Option(click.Option):
+    """An option that is passed over where nobody gives it: a command has a hundred, and click asks each at length."""
+
+    _has_default, _default = False, None
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Its value, and the arguments that are left: as click says it, which is asked the first time alone."""
+        is_given = self.name in opts or self.envvar in given_variables(ctx) or self.name in (ctx.default_map or ())
+        if is_given or ctx.resilient_parsing:
+            return super().handle_parse_result(ctx, opts, args)
+        if not self._has_default:
+            self._default, args = super().handle_parse_result(ctx, opts, args)
+            self._has_default = True
+            return self._default, args
+        ctx.set_parameter_source(self.name, ParameterSource.DEFAULT)
+        if self.expose_value:
+            ctx.params[self.name] = self._default
+        return self._default, args
+
+
+def given_variables(context: click.Context) -> tuple[str, ...]:
+    """The variables of the environment that are to be those of options, looked for once a run."""
+    if _VARIABLES not in context.meta:
+        context.meta[_VARIABLES] = tuple(name for name in os.environ if name.startswith(PREFIX))
+    found: tuple[str, ...] = context.meta[_VARIABLES]
+    return found
+
+
 class Declared(NamedTuple):
     """What click is told of an option beside the name of its parameter."""
 
@@ -75,7 +113,7 @@ class Declared(NamedTuple):
         flags = self.flags or (f"--{name.replace('_', '-')}",)
         may_be_path = "type" not in self.attributes and self.attributes.get("metavar") in PATHS
         attributes = {"callback": _said, **self.attributes} if may_be_path else self.attributes
-        return click.option(*flags, name, **attributes)(function)
+        return click.option(*flags, name, cls=Option, **attributes)(function)
 
 
 def option(*flags: str, **attributes: Any) -> Any:
@@ -145,5 +183,5 @@ def takes(group: type[OptionGroup]) -> Callable[[Function], Function]:
     return decorate
 
 
-DEBUG = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")
+DEBUG = click.option("--debug", cls=Option, is_flag=True, expose_value=False, help="Show a traceback on errors.")
 """The option that every command has; `kldeval.cli.main` looks for it before the command is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -162,10 +163,24 @@ MOST_EXPLAINED = 24
 class GroupedCommand(click.Command):
     """A command whose help has its options in groups."""
 
+    _listed: tuple[click.Parameter, ...] = ()
+    _parser: Any = None
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The options of the command, and --help-all where some are not explained by --help."""
-        found = super().get_params(ctx)
-        return [*found, _help_all()] if _is_long(found) else found
+        """The options of the command, and --help-all where some are not explained by --help; listed once."""
+        if self._listed[: len(self.params)] != tuple(self.params):
+            found = super().get_params(ctx)
+            self._listed = (*found, _help_all()) if _is_long(found) else tuple(found)
+            self._parser = None
+        return list(self._listed)
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        """What takes a command line apart; made once."""
+        if self._parser is None or self._listed != tuple(self.get_params(ctx)):
+            self._parser = super().make_parser(ctx)
+        parser = copy(self._parser)
+        parser.ctx = ctx
+        return parser
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The groups, then the names of what is not explained."""

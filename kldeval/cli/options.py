@@ -109,7 +109,8 @@ class NumericOptions(AuxiliaryOptions):
     base: str | None = setting("BASE", "The base of the logarithm: e, 2 or 10 [default: e].")
     reduction: str | None = setting(
         "NAME",
-        "Pixels to one number per map: slices (per distribution), sum, mean, batchmean or none [default: slices].",
+        "Pixels to one number per map: slices (per distribution), sum, mean, batchmean or none; rows and "
+        "columns without weight are not counted [default: slices].",
     )
     maps: str | None = setting(
         "NAME", "Maps to the headline: mean over maps, over groups, fixations or pixels [default: mean]."
@@ -420,7 +421,8 @@ def check_fixations_serve(options: OptionGroup, metrics: Iterable[str]) -> None:
 
 def _weaker(strong: str, names: Iterable[str]) -> list[str]:
     """Those of the options `names` that were given farther away than `strong`."""
-    return [name for name in names if rank(name) < rank(strong)]
+    nearest = rank(strong)
+    return [name for name in names if rank(name) < nearest] if nearest else []
 
 
 def _said_by_preset(name: str) -> set[str]:

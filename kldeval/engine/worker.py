@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded, Reading, in_order_of, load_map, load_pair, reading_for
@@ -17,7 +17,7 @@ from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.raw import parse_shape
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.digests import is_settled, noting, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
 from kldeval.memory import MapInMemory, Member
@@ -212,7 +212,7 @@ class Scoring:
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Outcome | PartialResult | NotSaved:
         """The outcome of a pair, or what was counted of it and is finished together with others."""
         evaluator = self.evaluator if is_first else self.evaluator.without_references()
-        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt))
+        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt), pair)
         maps = replace(maps, edges=self.edges[model]) if self.edges else maps
         begun = evaluator.begin(maps)
         if self.save is None:
@@ -237,7 +237,7 @@ class Decoding:
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> MapPair | Failure:
         """The decoded pair."""
         evaluator = self.evaluator if is_first else self.evaluator.without_references()
-        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt))
+        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt), pair)
         return evaluator.with_auxiliary_scores(replace(maps, edges=self.edges.get(model, {})))
 
     def finish(self, begun: Sequence[MapPair]) -> Sequence[MapPair]:

@@ -82,6 +82,9 @@ def emd(
     reduced along every axis, and the distance is the Euclidean one of the indices of cells, along an axis of one cell
     0; the size of a voxel in space is not asked for.
 
+    A map whose sides are no longer than `factor` is one cell, within which nothing moves: the distance is 0 whatever it
+    holds. `factor=1` takes every pixel for a cell.
+
     EMD.m reduces with a bicubic kernel, which makes negative mass, and first matches the prediction's histogram to the
     ground truth's; here areas are averaged and nothing is matched, so a mass of 1 is carried. A map without mass
     gives nan.

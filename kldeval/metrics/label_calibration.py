@@ -3,7 +3,8 @@
 Goal: how far the predicted probabilities of classes are from the shares that occur, pooled over all positions.
 Conventions: as `kldeval.metrics.calibration`; `ece`, `mce` and `rmsce` look at the most probable class of each
 position, the others at every class. Of soft labels the most probable class is the label. The library functions take
-log-probabilities, and their number is that of all positions together.
+log-probabilities, and their number is that of all positions together. Probabilities and their bins are worked out in
+float64 in every array library, whatever type the log-probabilities have.
 """
 
 from __future__ import annotations
@@ -345,10 +346,11 @@ def _positions(log_pred: Array, target: Array, rule: LabelRule) -> tuple[Floats,
     import numpy as np
 
     terms = accuracy_terms(log_pred, target, rule)
-    xp = namespace(log_pred)
     valid = _host(terms.valid).reshape(-1).astype(bool)
-    rows = _host(xp.exp(xp.moveaxis(log_pred, rule.axis, -1))).reshape(-1, terms.n_classes)
-    return rows[valid].astype(np.float64), _host(terms.label).reshape(-1)[valid].astype(np.int64), valid
+    rows = np.moveaxis(_host(log_pred), rule.axis, -1).reshape(-1, terms.n_classes)[valid]
+    # in float64 whatever they are stored as: the exponentials of two float32 may be equal in one library and not in
+    # another, and equal probabilities stay in one bin
+    return np.exp(rows.astype(np.float64)), _host(terms.label).reshape(-1)[valid].astype(np.int64), valid
 
 
 def _everywhere(value: float, log_pred: Array, target: Array, rule: LabelRule) -> LabelTerms:

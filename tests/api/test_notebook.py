@@ -6,9 +6,11 @@ import copy
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
+from late import late
+
+nbformat = late("nbformat")
+nbclient = late("nbclient")
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +29,7 @@ def test_it_runs_and_shows_what_is_saved_in_it() -> None:
     saved = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(saved)
     made = copy.deepcopy(saved)
-    NotebookClient(made, timeout=300, kernel_name="python3").execute(cwd=str(Path.cwd()))
+    nbclient.NotebookClient(made, timeout=300, kernel_name="python3").execute(cwd=str(Path.cwd()))
     assert [kind for kind, _ in shown(made)] == [kind for kind, _ in shown(saved)]
     assert shown(made) == shown(saved)
     results = [text for kind, text in shown(saved) if kind == "execute_result"]

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from command_line import kldeval
-from scipy.optimize import minimize_scalar
+from late import late
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+optimize = late("scipy.optimize")
 
 FLAGS = ("--norm", "softmax", "--axis", "0", "--ignore-index", "255")
 
@@ -56,7 +58,7 @@ def test_the_temperature_is_the_one_with_the_least_cross_entropy_of_the_other_ma
     def loss(temperature: float) -> float:
         return float(torch.nn.functional.cross_entropy(logits / temperature, labels, ignore_index=255))
 
-    best = minimize_scalar(loss, bounds=(0.1, 20), method="bounded", options={"xatol": 1e-9}).x
+    best = optimize.minimize_scalar(loss, bounds=(0.1, 20), method="bounded", options={"xatol": 1e-9}).x
     assert temperature_of(board) == pytest.approx(best, rel=1e-6)
     assert temperature_of(board) == pytest.approx(3, rel=0.15)
     cold, warm = board["reports"].values()

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from command_line import kldeval
+from late import late
 from model_files import make_models, save
 from report_files import REST, report
 from report_files import write as written
 from schemas import validate
-from scipy import stats
 
 from kldeval.records import Score
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+stats = late("scipy.stats")
 
 FEW = ("--resamples", "200")
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from command_line import kldeval
+from late import late
 from looked_at import IMAGES, SHAPE, LookedAt, make_looked_at, write_list
-from scipy.ndimage import gaussian_filter
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ndimage = late("scipy.ndimage")
 
 SIZE = ("--size", f"{SHAPE[1]}x{SHAPE[0]}")
 
@@ -29,11 +31,11 @@ def sidecar(path: Path) -> object:
 def smoothed(counts: np.ndarray[Any, Any], border: str) -> np.ndarray[Any, Any]:
     """The counts under a Gaussian of 2.5 pixels; beyond a pole follows the opposite meridian, upside down."""
     if border != "wrap":
-        return gaussian_filter(counts, 2.5, mode=border, truncate=3)  # type: ignore[no-any-return]
+        return ndimage.gaussian_filter(counts, 2.5, mode=border, truncate=3)  # type: ignore[no-any-return]
     beyond = np.roll(counts, counts.shape[1] // 2, axis=1)[::-1]
     padded = np.concatenate([beyond[-10:], counts, beyond[:10]])
     padded = np.concatenate([padded[:, -10:], padded, padded[:, :10]], axis=1)
-    return gaussian_filter(padded, 2.5, mode="constant", truncate=3)[10:-10, 10:-10]  # type: ignore[no-any-return]
+    return ndimage.gaussian_filter(padded, 2.5, mode="constant", truncate=3)[10:-10, 10:-10]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("border", ["reflect", "mirror", "nearest", "constant", "wrap"])

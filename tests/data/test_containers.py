@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import h5py
 import numpy as np
 import pytest
-import scipy.io
-import scipy.special
 import torch
 from backports import zstd
 from command_line import kldeval, score
+from late import late
 from many import as_many
 
 import kldeval as package
@@ -34,6 +32,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
     Arrays = dict[str, Array]
+
+h5py = late("h5py")
+matlab = late("scipy.io")
+special = late("scipy.special")
 
 NAMES = ("a", "b", "v/x")
 
@@ -121,7 +123,7 @@ def in_zip_of_windows(arrays: Arrays) -> str:
 
 def matlab_stack(arrays: Arrays) -> str:
     names = np.asarray(list(arrays), dtype=object)
-    scipy.io.savemat("maps.mat", {"S": np.stack(list(arrays.values()), axis=-1), "names": names, "version": 3})
+    matlab.savemat("maps.mat", {"S": np.stack(list(arrays.values()), axis=-1), "names": names, "version": 3})
     return "maps.mat"
 
 
@@ -184,7 +186,7 @@ CONTAINERS: dict[str, Callable[[Arrays], str]] = {
     "tar.zst": lambda arrays: zstandard(tarred(arrays)),
     **{f"tar.{suffix}": partial(packed, suffix=suffix) for suffix in ("tar.gz", "tgz", "tar.bz2", "tar.xz", "txz")},
     "zip of .npz": lambda arrays: in_zip(arrays, ".npz", np.savez),
-    "zip of .mat": lambda arrays: in_zip(arrays, ".mat", lambda file, array: scipy.io.savemat(file, {"m": array})),
+    "zip of .mat": lambda arrays: in_zip(arrays, ".mat", lambda file, array: matlab.savemat(file, {"m": array})),
     "zip of .pt": lambda arrays: in_zip(arrays, ".pt", lambda file, array: torch.save(torch.from_numpy(array), file)),
     "zip of .h5": lambda arrays: in_zip(arrays, ".h5", save_hdf5),
     "zip of .safetensors": lambda arrays: in_zip(arrays, ".safetensors", save_safetensors),
@@ -230,7 +232,7 @@ def test_a_container_that_changed_is_read_again(maps: Arrays, kind: str) -> None
 
 
 def test_a_matlab_file_of_several_maps(maps: Arrays) -> None:
-    scipy.io.savemat("maps.mat", {"a": maps["a"], "b": maps["b"], "note": "text"})
+    matlab.savemat("maps.mat", {"a": maps["a"], "b": maps["b"], "note": "text"})
     found, expected = (report(pred, "gt", "--allow-missing") for pred in ("maps.mat", "pred"))
     assert found["maps"] == [row for row in expected["maps"] if row["name"] != "v/x"]
 
@@ -563,7 +565,7 @@ def test_stacks_count_their_maps_on_the_axis_that_is_said(maps: Arrays) -> None:
     np.save("p.npy", stack)
     np.save("g.npy", stack[::-1])
     np.save("last.npy", np.moveaxis(stack, 0, -1))
-    scipy.io.savemat("g.mat", {"truth": np.moveaxis(stack[::-1], 0, -1)})
+    matlab.savemat("g.mat", {"truth": np.moveaxis(stack[::-1], 0, -1)})
     expected = report("p.npy", "g.npy", "--stack")["summary"]
     for pred, gt, axes in (("p.npy", "g.mat", "0,-1"), ("last.npy", "g.mat", "-1"), ("last.npy", "g.npy", "2,0")):
         assert report(pred, gt, "--stack-axis", axes)["summary"] == expected
@@ -715,8 +717,8 @@ def test_two_stacks_of_distributions_are_as_many_class_maps() -> None:
     np.save("p.npy", pred)
     np.savez("g.npz", maps=gt)
     expected = package.evaluate(pred, gt, norm="softmax", axis=0, metric="kld")
-    p, q = scipy.special.softmax(pred, 1), scipy.special.softmax(gt, 1)
-    assert expected["kld"].mean == pytest.approx(scipy.special.rel_entr(q, p).sum(1).mean(), rel=1e-12)
+    p, q = special.softmax(pred, 1), special.softmax(gt, 1)
+    assert expected["kld"].mean == pytest.approx(special.rel_entr(q, p).sum(1).mean(), rel=1e-12)
     words = ("--norm", "softmax", "--axis", "0", "-m", "kld")
     for stack in ((), ("--stack",)):
         found = report("p.npy", "g.npz", *words, *stack)
@@ -760,3 +762,23 @@ def test_members_in_a_zip_are_read_alone(maps: Arrays) -> None:
     assert zlib.crc32(buffer.getvalue())
     Path("maps.zip").write_bytes(b"a stub of an executable" * 100 + buffer.getvalue())
     assert score("maps.zip", "gt") == score("pred", "gt")
+
+
+def test_what_an_interrupted_file_holds_is_not_taken_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook, whose process goes on: another process reads these files, and its answer was on the way."""
+    files = [str(tmp_path / f"{name}.h5") for name in "ab"]
+    for file, values in zip(files, ([[1.0, 2, 4]], [[4.0, 1, 1]]), strict=True):
+        with h5py.File(file, "w") as open_file:
+            open_file["map"] = np.asarray(values)
+    expected = package.evaluate(*files)
+
+    def interrupted(*_: object) -> bytearray:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kldeval.data.readers.apart._received", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            package.evaluate(files[0], files[0])
+    assert package.evaluate(*files).scores == expected.scores

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import h5py
 import numpy as np
 import pytest
-import scipy.io
-import scipy.sparse
+from late import late
 from matlab_files import SAVERS, cell, save_v73, struct_array
 from reading import counts_of, read_fixations
 
@@ -21,6 +19,10 @@ from kldeval.errors import MissingDependency, UnreadableMap, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+h5py = late("h5py")
+matlab = late("scipy.io")
+sparse = late("scipy.sparse")
 
 
 MAP = np.asarray([[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]], np.uint8)
@@ -64,7 +66,7 @@ def test_a_binary_map_counts_each_pixel_once(tmp_path: Path, suffix: str, white:
     if suffix == ".npy":
         np.save(path, array)
     elif suffix == ".mat":
-        scipy.io.savemat(path, {"fixLocs": array})
+        matlab.savemat(path, {"fixLocs": array})
     else:
         cv2.imwrite(str(path), array)
     read = read_fixations(path)
@@ -76,7 +78,7 @@ def test_a_binary_map_counts_each_pixel_once(tmp_path: Path, suffix: str, white:
 def test_whole_numbers_of_an_array_are_repeats_and_those_of_an_image_are_not(tmp_path: Path) -> None:
     counts = MAP * np.asarray([1, 2, 3, 4], np.uint8)
     np.save(tmp_path / "a.npy", counts.astype(np.float64))
-    scipy.io.savemat(tmp_path / "a.mat", {"I": counts})
+    matlab.savemat(tmp_path / "a.mat", {"I": counts})
     cv2.imwrite(str(tmp_path / "a.png"), counts)
     assert counts_of(only(read_fixations(tmp_path / "a.npy")), (3, 4)).tolist() == counts.tolist()
     assert only(read_fixations(tmp_path / "a.mat")).total == 1 + 3 + 4
@@ -119,8 +121,8 @@ def test_a_matrix_is_a_map(tmp_path: Path, save: Callable[..., None], name: str)
 
 
 def test_a_sparse_matrix_is_a_map(tmp_path: Path) -> None:
-    scipy.io.savemat(tmp_path / "a.mat", {"fixLocs": scipy.sparse.csc_matrix(MAP.astype(float))})
-    columns = scipy.sparse.csc_matrix(MAP)
+    matlab.savemat(tmp_path / "a.mat", {"fixLocs": sparse.csc_matrix(MAP.astype(float))})
+    columns = sparse.csc_matrix(MAP)
     with h5py.File(tmp_path / "b.mat", "w") as file:
         group = file.create_group("fixLocs")
         group.attrs["MATLAB_sparse"] = np.uint64(3)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 import zlib
-from pathlib import Path
+from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from reading import SUFFIXES, read_fixations, read_map
 
-from fuzz.__main__ import FINE, Child, smaller
+from fuzz.__main__ import FINE, Child, main, smaller
 from fuzz.child import COMMANDS
 from fuzz.mutators import mutate
 from fuzz.seeds import Seed, of_torch, seeds
@@ -21,14 +20,16 @@ from kldeval.reports.json_reader import load_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+known = cache(seeds)
+"""The seeds of every format."""
 
 
-@pytest.fixture
-def child(tmp_path: Path) -> Iterator[Child]:
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
     """A process that reads files, ended afterwards."""
-    found = Child(tmp_path)
+    found = Child(tmp_path_factory.mktemp("inputs"))
     yield found
     found.end()
 
@@ -39,7 +40,7 @@ def test_the_seeds_of_torch_are_whole(child: Child) -> None:
 
 
 def test_every_seed_is_whole(tmp_path: Path, child: Child) -> None:
-    for number, seed in enumerate(seeds()):
+    for number, seed in enumerate(known()):
         path = tmp_path / f"{number}{seed.suffix}"
         path.write_bytes(seed.data)
         if seed.reader == "document":  # the command is chosen by its bytes, and may take another kind
@@ -71,11 +72,11 @@ def test_every_suffix_of_the_readers_is_damaged() -> None:
     not_written = (
         {".pic", *slow, *folders} if importlib.util.find_spec("OpenEXR") else {".pic", ".exr", *slow, *folders}
     )
-    assert {alike.get(suffix, suffix) for suffix in SUFFIXES} - not_written <= {seed.suffix for seed in seeds()}
+    assert {alike.get(suffix, suffix) for suffix in SUFFIXES} - not_written <= {seed.suffix for seed in known()}
 
 
 def test_damage_is_drawn_from_the_seed_alone() -> None:
-    every = seeds()
+    every = known()
     for seed in every:
         others = [other for other in every if other.suffix == seed.suffix]
         first, again = (mutate(seed, others, Random(3)) for _ in range(2))
@@ -83,7 +84,7 @@ def test_damage_is_drawn_from_the_seed_alone() -> None:
 
 
 def test_some_damage_of_a_png_has_right_checksums() -> None:
-    seed = next(seed for seed in seeds() if seed.name == "png-grey")
+    seed = next(seed for seed in known() if seed.name == "png-grey")
     damaged = [mutate(seed, [seed], Random(number)) for number in range(200)]
     changed = [data for data in damaged if data != seed.data and data[:8] == seed.data[:8]]
     assert sum(has_right_checksums(data) for data in changed) > 20
@@ -116,7 +117,7 @@ def test_a_finding_is_made_small() -> None:
 def test_a_child_that_ends_is_a_finding_where_it_ends_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     child = Child(tmp_path)
     try:
-        seed = seeds()[0]
+        seed = known()[0]
         assert child.verdict(seed, seed.data)["verdict"] == "read"
         child._started().kill()
         assert child.verdict(seed, seed.data)["verdict"] == "crash once"
@@ -135,8 +136,8 @@ def test_a_child_that_ends_is_a_finding_where_it_ends_again(tmp_path: Path, monk
         child.end()
 
 
-def test_a_short_run_finds_nothing() -> None:
-    command = [sys.executable, "-m", "fuzz", "--inputs", "200", "--jobs", "1", "--minutes", "3"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "200 inputs, 0 findings"
+def test_a_short_run_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["--inputs", "200", "--jobs", "1", "--minutes", "3"])
+    printed = capsys.readouterr().out
+    assert code == 0, printed
+    assert printed.splitlines()[-1] == "200 inputs, 0 findings"

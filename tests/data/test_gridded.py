@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import h5py
 import numpy as np
 import pytest
 import torch
-import xarray
-import zarr
 from command_line import kldeval, score
+from late import late
 from reading import read_map
 
 import kldeval as package
+
+h5py = late("h5py")
+xarray = late("xarray")
+zarr = late("zarr")
 
 Array = np.ndarray[Any, Any]
 

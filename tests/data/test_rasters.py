@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 from command_line import kldeval, score
+from late import late
 from reading import read_map
-from scipy.integrate import quad
 
 import kldeval as package
+
+rasterio = late("rasterio")
+integrate = late("scipy.integrate")
 
 Array = np.ndarray[Any, Any]
 
@@ -148,7 +150,9 @@ def test_areas_come_from_the_geotransform(
 
     def strip(a: float, b: float) -> float:
         """The area between two parallels of an ellipsoid, by integration of the element of area."""
-        found = quad(lambda x: (1 - squared) * np.cos(x) / (1 - squared * np.sin(x) ** 2) ** 2, a, b, epsabs=1e-14)
+        found = integrate.quad(
+            lambda x: (1 - squared) * np.cos(x) / (1 - squared * np.sin(x) ** 2) ** 2, a, b, epsabs=1e-14
+        )
         return float(found[0])
 
     rows = np.asarray([strip(low, high) for high, low in pairwise(edges)])

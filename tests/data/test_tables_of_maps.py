@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from command_line import kldeval, score
+from late import late
 
 import kldeval as package
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Array = np.ndarray[Any, Any]
+
+pa = late("pyarrow")
+pq = late("pyarrow.parquet")
 
 NAMES = ("b", "a", "v/x", "c")
 BOTH = ("--pred-column", "pred", "--gt-column", "gt")
@@ -48,7 +50,7 @@ def structs(arrays: Sequence[Array], names: Sequence[str] = NAMES) -> list[dict[
     return [{"bytes": image(array), "path": f"{name}.png"} for array, name in zip(arrays, names, strict=True)]
 
 
-def table(maps: dict[str, list[Array]], kind: str) -> pa.Table:
+def table(maps: dict[str, list[Array]], kind: str) -> Any:
     kinds: dict[str, Callable[[Sequence[Array]], list[Any]]] = {
         "structs": structs,
         "bytes": lambda arrays: [image(array) for array in arrays],
@@ -61,7 +63,7 @@ def table(maps: dict[str, list[Array]], kind: str) -> pa.Table:
     return pa.table({"id": NAMES, **columns, "number": range(len(NAMES)), "other": [0.5] * len(NAMES)})
 
 
-def written(found: pa.Table, file: str) -> str:
+def written(found: Any, file: str) -> str:
     if file.endswith(".parquet"):
         pq.write_table(found, file, row_group_size=3)
     else:

@@ -113,6 +113,7 @@ from kldeval.executors import local
 
 local.WORTH_WORKERS = 0  # workers are started for the smallest run
 if sys.argv[1] == "threads":
+    sys.frozen = True  # no other process can fork the workers
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 for line in sys.stdin:
     open(os.environ["GRABBED"], "w").close()

@@ -12,18 +12,20 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-import nibabel
 import nrrd
 import numpy as np
 import pytest
-import scipy.special
 from command_line import kldeval, score
+from late import late
 from reading import read_map
 
 import kldeval as package
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+nibabel = late("nibabel")
+special = late("scipy.special")
 
 Array = np.ndarray[Any, Any]
 
@@ -392,7 +394,7 @@ def test_every_question_gives_a_volume_one_number(arrays: dict[str, Array]) -> N
     volumes = np.random.default_rng(8).random((2, 4, 5, 6)) + 0.1
     for name, array in zip("pg", volumes, strict=True):
         nifti(f"{name}.nii", array)
-    expected = scipy.special.rel_entr(*(array / array.sum(0) for array in volumes[::-1])).sum(0).mean()
+    expected = special.rel_entr(*(array / array.sum(0) for array in volumes[::-1])).sum(0).mean()
     assert score("p.nii", "g.nii", "--convention", "scipy", "-m", "kld") == [pytest.approx(expected, rel=1e-12)]
     audited = kldeval("audit", "p.nii", "g.nii", "--format", "json")
     conventions = json.loads(audited.out)["conventions"]

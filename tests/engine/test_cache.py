@@ -19,13 +19,12 @@ from multiprocessing import get_context
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 import pytest
 import torch
-import xarray
 from command_line import kldeval
 from evaluating import torch_as_accelerator
+from late import late
 from looked_at import SHAPE, LookedAt, make_looked_at
 from PIL import Image
 from programs import python
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from command_line import Outcome
+
+h5py = late("h5py")
+xarray = late("xarray")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import ctypes, operator, os, signal, sys, threading, time, warnings
 from functools import partial
 from pathlib import Path
 from kldeval.executors import local
-from kldeval.executors.beside import CleanProcess
+from kldeval.executors.clean_process import CleanProcess
 from kldeval.executors.local import in_order
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()
@@ -65,6 +65,18 @@ def test_workers_are_processes_that_leave_nothing_behind() -> None:
         "print(len(done), here in done)\n"
         "print(list(in_order(partial(pow, 2), range(100), 3)) == [2**n for n in range(100)])\n"
     ).split() == ["2", "False", "True"]
+
+
+def test_an_interrupt_is_left_to_the_program_from_the_start() -> None:
+    """A notebook's reaches every process of its kernel, one that is still importing as well."""
+    assert (
+        said(
+            "with CleanProcess(partial(pow, 2), 2, [1]) as process:\n"
+            "    os.kill(int(children()[0]), signal.SIGINT)\n"
+            "    print(at_once(process))\n"
+        )
+        == "True\n"
+    )
 
 
 def test_an_error_of_the_work_reaches_the_program() -> None:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import pickle
-import subprocess
 import sys
+from datetime import timedelta
+from importlib import import_module
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-import torchmetrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from watching import running
+from late import late
 
 import kldeval
+from kldeval import torch as kldeval_torch
 from kldeval.errors import MissingDependency, RefusedMap, UnknownName, UsageProblem
-from kldeval.torch import Metric
-from kldeval.torch.metric import limbs_of, total_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+torchmetrics = late("torchmetrics")
+inside = late("kldeval.torch.metric")
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +44,7 @@ class TestNumbers:
     @pytest.mark.parametrize("metric", ["kld", "nss(ddof=1)", "sim"])
     @pytest.mark.parametrize("size", [1, 2, 4, 9])
     def test_it_is_the_number_of_evaluate_whatever_the_batches(self, metric: str, size: int) -> None:
-        found = Metric(metric, norm="flatten-softmax" if metric == "kld" else None, rows=True)
+        found = kldeval_torch.Metric(metric, norm="flatten-softmax" if metric == "kld" else None, rows=True)
         for start in range(0, 9, size):
             part = slice(start, start + size)
             found.update(PRED[part], GT[part], FIXATIONS[part])
@@ -53,7 +57,7 @@ class TestNumbers:
 
     def test_types_of_a_training_loop(self) -> None:
         for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
-            found = Metric("kld", norm="flatten-softmax")
+            found = kldeval_torch.Metric("kld", norm="flatten-softmax")
             pred = PRED.to(dtype).requires_grad_()
             found.update(pred, GT.to(dtype))
             exact = kldeval.Metric("kld", norm="flatten-softmax")
@@ -66,11 +70,11 @@ class TestNumbers:
     @given(st.lists(st.integers(-(2**2100), 2**2100), max_size=5))
     @settings(deadline=None, max_examples=50)
     def test_limbs_add_up(self, totals: list[int]) -> None:
-        limbs = sum((limbs_of(total) for total in totals), np.zeros_like(limbs_of(0)))
-        assert total_of(limbs.tolist()) == sum(totals)
+        limbs = sum((inside.limbs_of(total) for total in totals), np.zeros_like(inside.limbs_of(0)))
+        assert inside.total_of(limbs.tolist()) == sum(totals)
 
     def test_infinite_and_undefined_numbers(self) -> None:
-        found = Metric("kld", eps=0)
+        found = kldeval_torch.Metric("kld", eps=0)
         with pytest.warns(UserWarning, match="compute"):
             assert torch.isnan(found.compute())
         found.update(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[1.0, 1.0]]]))
@@ -79,7 +83,7 @@ class TestNumbers:
 
 class TestTorchmetrics:
     def test_forward_gives_the_batch_and_takes_it_in(self) -> None:
-        found = Metric("kld", rows=True)
+        found = kldeval_torch.Metric("kld", rows=True)
         batches = [found(PRED[place : place + 3], GT[place : place + 3]).item() for place in (0, 3, 6)]
         report = whole("kld")
         assert batches == [pytest.approx(report.values("kld")[place : place + 3].mean()) for place in (0, 3, 6)]
@@ -88,13 +92,13 @@ class TestTorchmetrics:
 
     @pytest.mark.filterwarnings("ignore:The ``compute`` method")  # a loaded metric has seen no update itself
     def test_reset_clone_pickle_and_state_dict(self) -> None:
-        found = Metric("kld", rows=True)
+        found = kldeval_torch.Metric("kld", rows=True)
         found.update(PRED, GT)
         value = found.compute()
         for other in (found.clone(), pickle.loads(pickle.dumps(found))):  # noqa: S301 - made here
             assert other.compute() == value
         found.persistent(mode=True)
-        loaded = Metric("kld", rows=True)
+        loaded = kldeval_torch.Metric("kld", rows=True)
         loaded.persistent(mode=True)
         loaded.load_state_dict(found.state_dict())
         assert (loaded.compute(), loaded.rows) == (value, found.rows)
@@ -104,7 +108,11 @@ class TestTorchmetrics:
     def test_a_collection_never_joins_two_metrics(self) -> None:
         """torchmetrics joins metrics whose states look alike after the first batch; here both are 0 then."""
         both = torchmetrics.MetricCollection(
-            {"kld": Metric("kld", eps=0), "mse": Metric("mse"), "row": Metric("kld", norm="softmax")}
+            {
+                "kld": kldeval_torch.Metric("kld", eps=0),
+                "mse": kldeval_torch.Metric("mse"),
+                "row": kldeval_torch.Metric("kld", norm="softmax"),
+            }
         )
         both.update(GT, GT)
         assert all(value == 0 for value in both.compute().values())
@@ -112,16 +120,16 @@ class TestTorchmetrics:
         assert len(both.compute_groups) == 3
         found = both.compute()
         for name, one in (
-            ("kld", Metric("kld", eps=0)),
-            ("mse", Metric("mse")),
-            ("row", Metric("kld", norm="softmax")),
+            ("kld", kldeval_torch.Metric("kld", eps=0)),
+            ("mse", kldeval_torch.Metric("mse")),
+            ("row", kldeval_torch.Metric("kld", norm="softmax")),
         ):
             one.update(torch.cat([GT, PRED]), torch.cat([GT, GT]))
             assert found[name] == one.compute()
 
     def test_a_tracker_knows_the_better_direction(self) -> None:
         for metric, best in (("cc", 2), ("kld", 2), ("mse", 2)):
-            tracker = torchmetrics.MetricTracker(Metric(metric))
+            tracker = torchmetrics.MetricTracker(kldeval_torch.Metric(metric))
             for epoch in range(3):
                 tracker.increment()
                 tracker.update(PRED + epoch * GT if metric != "mse" else PRED + epoch * (GT - PRED) / 2, GT)
@@ -129,58 +137,62 @@ class TestTorchmetrics:
 
     def test_what_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(UnknownName, match="unknown option 'nrom'"):
-            Metric("kld", nrom="softmax")
+            kldeval_torch.Metric("kld", nrom="softmax")
         with pytest.raises(UsageProblem, match="a Metric is one metric"):
-            Metric("kld,cc")
+            kldeval_torch.Metric("kld,cc")
         with pytest.raises(UsageProblem, match="say rows=True"):
-            _ = Metric("kld").rows
+            _ = kldeval_torch.Metric("kld").rows
         with pytest.raises(RefusedMap, match=r"map 1 of the batch: the ground truth is all zero.*empty_gt='skip'"):
-            Metric("kld").update(PRED[:2], torch.stack([GT[0], 0 * GT[0]]))
-        metric = Metric("kld")
+            kldeval_torch.Metric("kld").update(PRED[:2], torch.stack([GT[0], 0 * GT[0]]))
+        metric = kldeval_torch.Metric("kld")
         metric.update(PRED, GT, weights=GT)
         assert "weights:maps" in metric.signature
         with pytest.raises(UsageProblem, match="weights in some updates"):
             metric.update(PRED, GT)
         monkeypatch.setitem(sys.modules, "torchmetrics", None)
         monkeypatch.delitem(sys.modules, "kldeval.torch.metric")
-        monkeypatch.delattr(kldeval.torch, "metric")
-        monkeypatch.delitem(vars(kldeval.torch), "Metric")
+        monkeypatch.delattr(kldeval_torch, "metric")
+        monkeypatch.delitem(vars(kldeval_torch), "Metric")
         with pytest.raises(MissingDependency, match=r"pip install 'kldeval\[torchmetrics\]'"):
-            _ = kldeval.torch.Metric
+            _ = kldeval_torch.Metric
 
 
-RANKS = """
-import json, os, sys, torch
-from torch import distributed
-from kldeval.torch import Metric
-folder = sys.argv[1]
-torch.set_num_threads(1)
-pred, gt = torch.load(f"{folder}/maps.pt")
-other = os.fork()  # what is imported is imported once
-rank = 0 if other else 1
-distributed.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
-metric = Metric("kld", norm="flatten-softmax", rows=True)
-for place in ([0, 1, 2], [3], [4, 5, 6, 7, 8])[rank::2]:
-    metric.update(pred[place], gt[place])
-value = metric.compute().item()
-with open(f"{folder}/{rank}.json", "w") as file:
-    json.dump([value, metric.rows, len(metric._kept())], file)
-distributed.destroy_process_group()
-if other:
-    os.waitpid(other, 0)
-"""
+def test_its_examples_are_true() -> None:
+    results = doctest.testmod(import_module("kldeval.torch.metric"))
+    assert (results.failed, results.attempted) == (0, 5)
 
 
+def of_rank(rank: int, folder: Path) -> None:
+    """What one of two processes computes of its batches, as a file."""
+    from torch import distributed
+
+    start = f"file://{folder}/rendezvous"
+    distributed.init_process_group("gloo", start, timedelta(seconds=60), rank=rank, world_size=2)
+    metric = kldeval_torch.Metric("kld", norm="flatten-softmax", rows=True)
+    for place in ([0, 1, 2], [3], [4, 5, 6, 7, 8])[rank::2]:
+        metric.update(PRED[place], GT[place])
+    found = metric.compute().item(), metric.rows, len(metric._kept())
+    (folder / f"{rank}.json").write_text(json.dumps(found))
+    distributed.destroy_process_group()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded")  # what is imported here is imported for both, and threads wait
 def test_two_processes_have_the_number_of_one(tmp_path: Path) -> None:
     """Of batches of other sizes and of unequal shares."""
-    torch.save((PRED, GT), tmp_path / "maps.pt")
-    command = [sys.executable, "-W", "ignore", "-c", RANKS, str(tmp_path)]
-    with running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
-        printed = started.communicate(timeout=120)
-    assert started.returncode == 0, printed
+    _ = kldeval_torch.Metric
+    processes = [get_context("fork").Process(target=of_rank, args=(rank, tmp_path)) for rank in range(2)]
+    try:
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(120)
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.exitcode for process in processes] == [0, 0]
     found = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     report = whole("kld", norm="flatten-softmax")
-    for value, rows, _ in found:
+    for value, rows, _kept in found:
         assert value == report["kld"].mean
         assert sorted(rows) == sorted(report.values("kld"))
     assert [kept for *_, kept in found] == [8, 1]
@@ -194,7 +206,7 @@ def test_lightning_logs_it(tmp_path: Path) -> None:
         def __init__(self) -> None:
             super().__init__()
             self.layer = torch.nn.Linear(8, 8)
-            self.kld = Metric("kld", norm="flatten-softmax")
+            self.kld = kldeval_torch.Metric("kld", norm="flatten-softmax")
 
         def validation_step(self, batch: Any, _place: int) -> None:
             pred, gt = batch

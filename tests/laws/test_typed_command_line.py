@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import click
 from command_line import kldeval as run
 from trees import statements, tree
 
 import kldeval
+
+if TYPE_CHECKING:
+    import pytest
 
 FILES = sorted((Path(kldeval.__file__).parent / "cli").glob("*.py"))
 
@@ -36,6 +41,7 @@ EDGES = {
     ("groups.py", "text_option"),
     ("groups.py", "__init__"),
     ("groups.py", "convert"),
+    ("groups.py", "handle_parse_result"),
     ("groups.py", "_said"),
     ("config.py", "_problem"),
     ("config.py", "_value"),
@@ -64,12 +70,14 @@ def test_a_command_says_the_type_of_the_options_that_it_is_given() -> None:
     assert n_commands >= 9
 
 
+COMMANDS = re.findall(r"^  (\w+) ", run("--help").out.partition("Commands:")[2].partition("\n\n")[0], re.MULTILINE)
+
+
 def test_a_command_that_names_files_takes_these_files() -> None:
     """`--mask-name` of a command without `--mask` would be taken and have no effect."""
     of_maps = {"pred", "gt"}
-    commands = re.findall(r"^  (\w+) ", run("--help").out.partition("Commands:")[2], re.MULTILINE)
     orphans = {}
-    for command in commands:
+    for command in COMMANDS:
         text = run(command, "--help-all").out
         taken = set(re.findall(r"^  (?:-\w, )?--([\w-]+)", text, re.MULTILINE))
         usage = {word.lower() for word in re.findall(r"[A-Z]+", text.partition("\n\n")[0])}
@@ -77,3 +85,28 @@ def test_a_command_that_names_files_takes_these_files() -> None:
         orphans[command] = sorted(templates - taken - usage - of_maps)
     assert len(orphans) > 12
     assert {command: names for command, names in orphans.items() if names} == {}
+
+
+def test_options_that_nobody_gives_are_what_click_makes_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first time click is asked, and again it is not: the values and where they come from are the same."""
+    needed = [["--value", "1"], ["--sigma", "3"], ["--for", "sim"], ["--seed", "3", "-m", "kld", "--quiet"]]
+    given = [["a"], ["a", "b"], *(["a", "b", *words] for words in needed)]
+    runs = [[command, *words] for command in COMMANDS for words in given]
+    taken: list[tuple[str, dict[str, Any]]] = []
+
+    def take(command: click.Command, context: click.Context) -> None:
+        found = {name: (value, context.get_parameter_source(name)) for name, value in context.params.items()}
+        taken.append((str(command.name), found))
+
+    def all_taken() -> list[tuple[str, dict[str, Any]]]:
+        taken.clear()
+        for words in runs:
+            run(*words)
+        return [*taken]
+
+    monkeypatch.setattr(click.Command, "invoke", take)
+    ours = all_taken(), all_taken()
+    monkeypatch.setattr("kldeval.cli.groups.Option.handle_parse_result", click.Option.handle_parse_result)
+    clicks = all_taken()
+    assert ours == (clicks, clicks)
+    assert {command for command, _ in clicks} == {"cli", *COMMANDS}

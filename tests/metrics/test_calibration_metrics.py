@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from backends import BACKENDS, make
 from command_line import kldeval
 from every import label_metrics, metrics
 from hypothesis import given, settings
@@ -100,6 +101,20 @@ def test_probabilities_at_an_edge_belong_to_the_bin_below() -> None:
     assert [one["probability"] for one in first] == pytest.approx([0.2, 0.8, 1])
     assert [round(15 * one["high"]) for one in first] == [3, 12, 15]
     assert [round(15 * one["high"]) for one in second] == [1, 3, 12]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("near", [-0.1, -1.0986123])
+def test_bins_of_narrow_floats_are_those_of_float64(near: float, backend: str) -> None:
+    """Exponentials of neighbours in float32 are equal to one library and not to another: those in float64 decide."""
+    first = (np.float32(near).view(np.int32) + np.arange(30, dtype=np.int32)).view(np.float32)
+    log_pred = np.stack([first, np.log1p(-np.exp(first))], axis=1).astype(np.float32)
+    labels = np.arange(30) * 7 % 3 % 2
+    for metric in (name.replace("-", "_") for name in POOLED):
+        find = getattr(library, metric)
+        expected = float(find(log_pred.astype(np.float64), labels, axis=1))
+        found = float(find(make(backend, log_pred), make(backend, labels), axis=1))
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-7), metric
 
 
 def test_nothing_that_counts_has_no_number() -> None:

@@ -16,8 +16,7 @@ from backends import BACKENDS, make, to_numpy
 from drawn import arrays, integers
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.optimize import linprog
-from scipy.stats import pearsonr
+from late import late
 
 import kldeval
 from kldeval import cc, emd, hellinger, mae, mse, sim, tv
@@ -25,6 +24,9 @@ from kldeval.errors import MissingDependency, RefusedMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+optimize = late("scipy.optimize")
+stats = late("scipy.stats")
 
 HERE = Path(__file__).parent.parent
 GOLDEN = json.loads((HERE / "golden" / "companions.json").read_text())
@@ -56,7 +58,7 @@ def test_golden_numbers_of_the_public_pairs(pair: str, backend: str) -> None:
 def test_cc_is_the_correlation_of_scipy(maps: np.ndarray) -> None:
     pred, gt = maps
     assume(np.ptp(pred) and np.ptp(gt))
-    assert float(cc(pred, gt)) == pytest.approx(pearsonr(pred.ravel(), gt.ravel()).statistic, abs=1e-12)
+    assert float(cc(pred, gt)) == pytest.approx(stats.pearsonr(pred.ravel(), gt.ravel()).statistic, abs=1e-12)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-9, 1e9])
@@ -174,7 +176,7 @@ def transport_cost(pred: np.ndarray, gt: np.ndarray) -> float:
     size = pred.size
     leaving, arriving = np.kron(np.eye(size), np.ones(size)), np.kron(np.ones(size), np.eye(size))
     masses = np.concatenate([pred.ravel() / pred.sum(), gt.ravel() / gt.sum()])
-    return float(linprog(costs.ravel(), A_eq=np.vstack([leaving, arriving])[:-1], b_eq=masses[:-1]).fun)
+    return float(optimize.linprog(costs.ravel(), A_eq=np.vstack([leaving, arriving])[:-1], b_eq=masses[:-1]).fun)
 
 
 @pytest.mark.parametrize("seed", range(5))

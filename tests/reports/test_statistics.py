@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import scipy.stats
 from comparing import paired
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from late import late
 
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.reports.significance import detectable_effect, holm, max_statistic_p_values, sign_flip_p_values
 
 if TYPE_CHECKING:
     from random import Random
+
+stats = late("scipy.stats")
 
 # Darwin's maize, crossed minus self-fertilised, in eighths of an inch (Fisher 1935, Design of Experiments, section 17).
 MAIZE = [49.0, -67.0, 8.0, 16.0, 6.0, 23.0, 28.0, 41.0, 14.0, 29.0, 56.0, 24.0, 75.0, 60.0, -48.0]
@@ -55,7 +57,7 @@ def test_statistics_of_students_sleep_data() -> None:
 @pytest.mark.parametrize("n", [2, 5, 9, 13])
 def test_enumerated_sign_flips_equal_scipys_permutation_test(n: int) -> None:
     sample = skewed(n)
-    expected = scipy.stats.permutation_test(
+    expected = stats.permutation_test(
         (sample,), np.mean, permutation_type="samples", n_resamples=10_000, vectorized=True
     )
     assert paired(sample).p_value == expected.pvalue
@@ -63,7 +65,7 @@ def test_enumerated_sign_flips_equal_scipys_permutation_test(n: int) -> None:
 
 def test_random_sign_flips_agree_with_scipys_permutation_test() -> None:
     sample = skewed(40, seed=3)
-    expected = scipy.stats.permutation_test(
+    expected = stats.permutation_test(
         (sample,),
         np.mean,
         permutation_type="samples",
@@ -96,7 +98,7 @@ def test_ties_between_sign_flips_survive_rounding(sample: np.ndarray) -> None:
 @pytest.mark.parametrize(("n", "confidence"), [(15, 0.95), (40, 0.95), (300, 0.9)])
 def test_interval_equals_scipys_bca_bootstrap(n: int, confidence: float) -> None:
     sample = skewed(n)
-    expected = scipy.stats.bootstrap(
+    expected = stats.bootstrap(
         (sample,),
         np.mean,
         n_resamples=2000,
@@ -112,7 +114,7 @@ def test_interval_equals_scipys_bca_bootstrap(n: int, confidence: float) -> None
 @pytest.mark.parametrize("decimals", [9, 0], ids=["distinct", "with ties and zeros"])
 def test_wilcoxon_is_scipys(n: int, decimals: int) -> None:
     sample = np.round(3 * skewed(n), decimals)
-    assert paired(sample).wilcoxon_p == pytest.approx(scipy.stats.wilcoxon(sample).pvalue, rel=1e-14)
+    assert paired(sample).wilcoxon_p == pytest.approx(stats.wilcoxon(sample).pvalue, rel=1e-14)
 
 
 def test_a_resample_with_every_map_once_has_the_observed_mean() -> None:
@@ -140,8 +142,8 @@ def test_the_detectable_difference_is_detected_with_80_percent_power(n: int, pai
 def test_with_many_units_it_is_that_of_the_t_test(n: int) -> None:
     sample = skewed(n)
     shift = paired(sample).detectable / sample.std(ddof=1) * math.sqrt(n)
-    critical = scipy.stats.t.ppf(0.975, n - 1)
-    assert 1 - scipy.stats.nct.cdf(critical, n - 1, shift) == pytest.approx(0.8, abs=0.005)
+    critical = stats.t.ppf(0.975, n - 1)
+    assert 1 - stats.nct.cdf(critical, n - 1, shift) == pytest.approx(0.8, abs=0.005)
 
 
 @pytest.mark.parametrize(("n", "pairs"), [(1, 1), (5, 1), (10, 28)])

@@ -11,15 +11,17 @@ import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
+from late import late
 from looked_at import IMAGES, SHAPE, LookedAt, make_looked_at, write_list
 from matlab_files import SAVERS, cell, struct_array
 from schemas import validate
-from scipy.ndimage import gaussian_filter
 
 import kldeval as library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+ndimage = late("scipy.ndimage")
 
 ON_FIXATIONS = "nss,auc,auc-judd,auc-borji,auc-shuffled,sauc,ll,ig,ig-mit"
 ALL = f"kld,cc,sim,sim(minmax=true),tv,hellinger,mse,mae,{ON_FIXATIONS}"
@@ -198,7 +200,7 @@ def test_the_baseline_of_the_others_is_their_kernel_density_with_a_uniform_part(
     for row in rows["maps"]:
         image = row["name"]
         others, counts = seen.others(image), seen.counts(image)
-        smooth = gaussian_filter(others.astype(np.float64), [bandwidth * side for side in SHAPE])
+        smooth = ndimage.gaussian_filter(others.astype(np.float64), [bandwidth * side for side in SHAPE])
         density = (1 - uniform) * smooth / others.sum() + uniform / others.size
         pred = seen.preds[image] / seen.preds[image].sum()
         likelihood = (np.log(pred) * counts).sum() / counts.sum()

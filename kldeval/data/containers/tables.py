@@ -7,10 +7,11 @@ https://arrow.apache.org/docs/format/Columnar.html and https://huggingface.co/do
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from kldeval.data.readers.entries import check_count
 from kldeval.data.readers.files import check_regular, refusals
 from kldeval.data.readers.foreign import OWN
 from kldeval.data.readers.stored import unreadable
+from kldeval.dataclass import NamedTuple
 from kldeval.digests import stamp_of
 from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX, BytesInMemory, MapInMemory, Member
@@ -207,7 +209,7 @@ def _members(files: Sequence[Path], shapes: Sequence[Shape], column: str, digits
             number += 1
 
 
-class _File:
+class _File(ABC):
     """A file of columns that is open, and how many rows each of its parts has."""
 
     def __init__(self, path: Path, schema: Any, parts: list[int]) -> None:
@@ -215,9 +217,9 @@ class _File:
         self.schema = schema
         self.parts = parts
 
+    @abstractmethod
     def column(self, part: int, name: str) -> Any:
         """The cells of one column in one part."""
-        raise NotImplementedError
 
     def type_of(self, name: str) -> Any:
         """The type of a column, or of what is within one: `image.path`.

@@ -20,13 +20,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.files import refusals
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.packages import check_package
-from kldeval.process import make_expendable
+from kldeval.process import leave_interrupts, make_expendable, signals_wait
 
 if TYPE_CHECKING:
     from kldeval.data.readers.stored import Limits
@@ -116,6 +116,9 @@ def load_apart(module: str, path: MapContents, limits: Limits, function: str = "
             _end_child()
             msg = f"{printable(path)}: damaged, or too large: reading it took over {SECONDS:g} seconds"
             raise ReaderLost(msg) from None
+        except BaseException:
+            _end_child()  # Ctrl-C, as an interrupt of a notebook: its answer would be taken for that of the next file
+            raise
     if isinstance(answer, KldevalError):
         raise answer
     return answer
@@ -143,8 +146,10 @@ def _started() -> subprocess.Popen[bytes]:
         _end_child()
     if not _child:
         command = [sys.executable, "-m", __spec__.name if __spec__ else __name__]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603 - this program
-        _child.append(_Child(process))
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+        with signals_wait():
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere)  # noqa: S603 - this program
+            _child.append(_Child(process))
     return _child[0].process
 
 
@@ -175,6 +180,7 @@ def _received(pipe: int, n_bytes: int, deadline: float) -> bytearray:
 def serve() -> None:
     """Answer the questions on standard input until it ends: what the child process does."""
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    leave_interrupts()
     make_expendable()
     # files are only read, and may be written meanwhile: HDF5 asks for this when it is loaded
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")

@@ -16,11 +16,12 @@ import warnings
 from collections import deque
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kldeval._version import __version__
+from kldeval.dataclass import NamedTuple
 from kldeval.executors.messages import Message, failure, forward_warnings, heed
-from kldeval.process import ONE_THREAD, is_single_threaded, settle_process, share_cores
+from kldeval.process import ONE_THREAD, is_single_threaded, settle_process, share_cores, signals_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from kldeval.executors.protocol import Item, Work
 
 
-STARTED = "import sys; sys.path[:] = sys.argv[3:]; from kldeval.executors.beside import main; main()"
+STARTED = "import sys; sys.path[:] = sys.argv[3:]; from kldeval.executors.clean_process import main; main()"
 """What the clean process runs. It looks for modules where the program does, not in the folder that it is called in."""
 
 OWN_NAMES = {
@@ -185,9 +186,10 @@ def _started() -> tuple[Connection, subprocess.Popen[bytes]]:
     command = [sys.executable, "-c", STARTED, str(theirs.fileno()), str(os.getpid()), *_search_path()]
     nowhere = subprocess.DEVNULL
     try:
-        process = subprocess.Popen(  # noqa: S603 - ours
-            command, stdin=nowhere, stdout=nowhere, pass_fds=(theirs.fileno(),), env=environment
-        )
+        with signals_wait():
+            process = subprocess.Popen(  # noqa: S603 - ours
+                command, stdin=nowhere, stdout=nowhere, pass_fds=(theirs.fileno(),), env=environment
+            )
     except OSError as error:
         ours.close()
         msg = f"no process can be started ({error})"

@@ -1,6 +1,6 @@
 """Items that may end whoever works on them, each in a process that does nothing else: for workers with many threads.
 
-`python -m kldeval.executors.alone` reads pickles from its standard input, the work and then items one by one, and
+`python -m kldeval.executors.one_by_one` reads pickles from its standard input, the work and then items one by one, and
 answers each on its standard output.
 """
 
@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from kldeval.executors.protocol import parts_of, results_of_lost
-from kldeval.process import make_expendable, settle_process
+from kldeval.process import leave_interrupts, make_expendable, settle_process, signals_wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,8 +55,9 @@ def one_by_one(work: Work[Any, Any], items: Sequence[Any]) -> list[Any]:
 
 class _Child:
     def __init__(self, work: Work[Any, Any]) -> None:
-        command = [sys.executable, "-m", "kldeval.executors.alone"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ours
+        command = [sys.executable, "-m", "kldeval.executors.one_by_one"]
+        with signals_wait():
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ours
         self._is_sent = False
         self._work = pickle.dumps(work)
 
@@ -109,6 +110,7 @@ def main() -> None:
     """Answer items until there are no more."""
     from kldeval.executors.processes import limit
 
+    leave_interrupts()
     settle_process()
     make_expendable()
     with os.fdopen(os.dup(1), "wb") as answers:
