@@ -107,7 +107,7 @@ def _correlated(
 
 
 def _correlation_of_levels(
-    meeting: Meeting, pred: Array, gt: Array, *, std_eps: float = 0.0, of: Of = None
+    meeting: Meeting, pred: AnyArray, gt: AnyArray, *, std_eps: float = 0.0, of: Of = None
 ) -> float | None:
     """The correlation, unless it is so close to 1 or -1 that a map and itself might not have exactly 1."""
     import numpy as np
@@ -123,7 +123,7 @@ def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None, 
     return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
 
 
-def _intersection_of_levels(meeting: Meeting, pred: Array, gt: Array, **_: object) -> float | None:
+def _intersection_of_levels(meeting: Meeting, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
     return meeting.lesser(pred, gt)
 
 
@@ -245,14 +245,14 @@ def _mean_error(xp: Namespace, pred: Array, gt: Array, weights: Array | None, po
     return error
 
 
-def _mean_square_of_levels(meeting: Meeting, pred: Array, gt: Array, **_: object) -> float | None:
+def _mean_square_of_levels(meeting: Meeting, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
     """The mean of (p - q)^2 as p^2 + q^2 less 2 p q."""
     own = meeting.of_pred(pred**2) + meeting.of_gt(gt**2)
     left = gap(own, 2 * meeting.product(pred, gt))
     return None if left is None else left / meeting.n_pixels
 
 
-def _mean_size_of_levels(meeting: Meeting, pred: Array, gt: Array, **_: object) -> float | None:
+def _mean_size_of_levels(meeting: Meeting, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
     """The mean of |p - q| as p + q less twice the lesser of them."""
     both = meeting.lesser(pred, gt)
     left = None if both is None else gap(meeting.of_pred(pred) + meeting.of_gt(gt), 2 * both)
