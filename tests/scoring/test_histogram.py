@@ -79,9 +79,7 @@ def test_cells_give_the_numbers_of_pixels(norm: str, metric: str) -> None:
         assert_agree(pair, metric=metric, norm=norm, reduction=reduction, scale=scale)
 
 
-SHARED = (
-    "cc,cc(std_eps=1e-5),sim,sim(minmax=true),mse,mae,tv,hellinger,cc(of=norm),sim(of=norm)"
-)
+SHARED = "cc,cc(std_eps=1e-5),sim,sim(minmax=true),mse,mae,tv,hellinger,cc(of=norm),sim(of=norm)"
 """Metrics that are sums of what two levels have in common, where these rise and the maps are not too much alike."""
 
 
