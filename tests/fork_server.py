@@ -42,6 +42,7 @@ HOME = Path(__file__).resolve().parent.parent
 OFTEN = (
     "cv2",
     "deflate",
+    "imagecodecs._imcd",
     "kornia_rs",
     "numpy.random",
     "rich.table",
