@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 GARBAGE_THRESHOLD = 100_000
@@ -26,7 +27,31 @@ def main() -> None:
         code = 130
     # what is there now goes with the process: Python need not search all of it for garbage once more
     gc.freeze()
+    _end(code)
     sys.exit(code)
+
+
+def _end(code: int) -> None:
+    """End the process as Python ends it, but for taking every module apart, a twentieth of the time of a short run.
+
+    Python does that itself where somebody watches the program, a profiler or who asked for a prompt afterwards, where
+    a thread is left, and where a stream cannot be written.
+    """
+    if sys.gettrace() or sys.getprofile() or sys.flags.inspect or sys.flags.interactive or sys.flags.dev_mode:
+        return
+    import atexit
+    import threading
+
+    if threading.active_count() > 1:
+        return
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - what Python does first
+    atexit._run_exitfuncs()  # noqa: SLF001 - and then
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code & 255)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import stat
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from kldeval.dataclass import NamedTuple
 from kldeval.detached import values_file
 from kldeval.regular import open_regular
 from kldeval.suffixes import is_store

@@ -432,7 +432,7 @@ def present(values: LazyMap) -> LazyMap:
     if values.weights is None:
         return values
     xp = values.xp
-    return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)
+    return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.min_max()[0], values.weights)
 
 
 def refuse_problems(sides: list[LazyMap], shape: tuple[int, ...], settings: Settings) -> None:
@@ -483,7 +483,7 @@ def _zero_if_asked(value: Array, gt: LazyMap, settings: Settings) -> Array:
     if settings.empty_gt != "zero":
         return value
     xp = gt.xp
-    low, high = gt.extent()
+    low, high = gt.min_max()
     empty = (low == 0) & (high == 0)
     empty = empty if settings.reduction == "none" else empty[..., 0, 0]
     return xp.where(empty & ~xp.isnan(value), xp.zeros_like(value), value)

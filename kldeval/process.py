@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -211,6 +212,19 @@ def settle_process() -> None:
     os.environ.setdefault(*NO_THREAD_OF_ARROW)
     if sys.platform == "linux":
         keep_freed_memory()
+
+
+@cache
+def expect_large_arrays() -> None:
+    """Let glibc see, in a process that is not ours, that large arrays come and go: it keeps what is freed from then on.
+
+    It returns to the system what is larger than anything that was freed before (the dynamic threshold of mallopt(3)).
+    Where the program has set that itself, it stays. Nobody touches the array, so it takes no memory.
+    """
+    import numpy as np
+
+    with suppress(MemoryError):  # of a process that may have less, which goes on as it is
+        np.empty(LARGEST_KEPT_BYTES - (1 << 20), np.uint8)
 
 
 def keep_freed_memory() -> None:

@@ -7,8 +7,10 @@ import re
 import sys
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,15 +79,23 @@ def arithmetic() -> str:
     Where it agrees two machines give the same bytes; where it does not, numbers differ by 1e-12 at most. numpy chooses
     among instructions (AVX2, AVX-512, NEON) that round differently: `NPY_DISABLE_CPU_FEATURES` shows it.
     """
-    from hashlib import sha256
-
-    found = sha256()
+    found = _sha256()
     for dtype in (np.float64, np.float32):
         x = np.arange(1, 1026).astype(dtype) / np.asarray(129, dtype)
         parts = (np.log(x), np.exp(-x), np.dot(x, np.sqrt(x)), x.sum(), (x[:992].reshape(31, 32) / x[3]).sum(axis=0))
         for part in parts:
             found.update(np.asarray(part).tobytes())
-    return found.hexdigest()[:DIGITS]
+    digest: str = found.hexdigest()
+    return digest[:DIGITS]
+
+
+def _sha256() -> Any:
+    """A SHA-256 of Python's own module, as its `random` takes it: `hashlib` loads OpenSSL, which takes milliseconds."""
+    with suppress(ImportError):
+        return import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256()
+    from hashlib import sha256
+
+    return sha256()
 
 
 @cache

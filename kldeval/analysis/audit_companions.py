@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.conventions.definitions import family
+from kldeval.dataclass import NamedTuple
 from kldeval.engine.run import run_models
 from kldeval.errors import UsageProblem
 from kldeval.reports.audit import summarise_audit

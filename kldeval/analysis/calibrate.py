@@ -121,7 +121,7 @@ def _slopes(fitted: Dataset, settings: Settings, request: RunOptions) -> Callabl
     Raises:
         UsageProblem: when it is called, if none of the maps could be scored.
     """
-    around = open_auxiliary(settings, request, fitted.every, alone=fitted.alone)
+    around = open_auxiliary(settings, request, fitted.every, is_single_pair=fitted.is_single_pair)
     reading = replace(reading_of(settings, request), sources=around.sources)
     executor = executor_for(request)
 

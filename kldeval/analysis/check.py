@@ -45,7 +45,7 @@ def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, re
     settings = with_manifest_masks(
         resolve_target_kind(settings, dataset.undivided, reading_of(settings, request)), dataset.undivided
     )
-    around = open_auxiliary(settings, request, dataset.every, alone=dataset.alone)
+    around = open_auxiliary(settings, request, dataset.every, is_single_pair=dataset.is_single_pair)
     reading = replace(reading_of(settings, request), sources=around.sources)
     checking = _Checking(Evaluator(Plan.of(settings), around.context), reading)
     found = [one.outcome for one in outcomes(dataset, checking, reading, executor_for(request))]

@@ -138,7 +138,7 @@ def _stages(start: LazyMap, chain: Chain) -> tuple[Stage, ...]:
 
 
 def _stage(step: str, values: LazyMap) -> Stage:
-    low, high = (end.item() for end in values.extent())
+    low, high = (end.item() for end in values.min_max())
     plain = values.map(values.xp.exp) if values.is_log else values
     zeros = plain.map(lambda x: values.xp.astype(x == 0, x.dtype))
     return Stage(step, low, high, plain.sum().item(), int(zeros.sum().item()), values.is_log)

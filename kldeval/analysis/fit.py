@@ -6,14 +6,14 @@ import math
 from collections import defaultdict
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.arrays import quiet
 from kldeval.data.dataset import ONLY, select
 from kldeval.data.load import load_pair
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.engine.run import outcomes
 from kldeval.engine.worker import reading_of
 from kldeval.errors import RefusedMap, UsageProblem, count

@@ -79,7 +79,7 @@ class Averaging:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class IdentifyRequest:
     """The files, what they are to be made of, and how far that is known.
 
     `resize` is for the conventions that have no resizing of their own; `color` is for all. `reading` are the texts on
@@ -94,7 +94,9 @@ class Request:
     reading: Mapping[str, str | None] | None = None
 
 
-def identify(targets: Sequence[Published], request: Request, progress: Progress | None = None) -> Identification:
+def identify(
+    targets: Sequence[Published], request: IdentifyRequest, progress: Progress | None = None
+) -> Identification:
     """What prints the numbers as means over the pairs of two files or folders.
 
     One number of KLD is looked for among all settings. Several numbers are taken for one row of a table: settings that
@@ -115,7 +117,7 @@ def identify(targets: Sequence[Published], request: Request, progress: Progress 
     guesses: dict[str, Iterable[Guess]] = {KLD: found}
     for metric in dict.fromkeys(target.metric for target in targets):
         if metric != KLD:
-            reports = _companion_reports(metric, request, differ=differ, progress=progress)
+            reports = _auxiliary_reports(metric, request, differ=differ, progress=progress)
             guesses[metric] = list(_companion_guesses(reports, dataset.count, averaging, differ=differ))
     return _signed(identify_row(targets, guesses, dataset.count, dataset.notes), found, averaging)
 
@@ -174,7 +176,7 @@ class Sums:
 
 
 def _kld_guesses(
-    dataset: Dataset, request: Request, averaging: Averaging, progress: Progress | None
+    dataset: Dataset, request: IdentifyRequest, averaging: Averaging, progress: Progress | None
 ) -> tuple[dict[Guess, Candidate], bool]:
     """Every setting of KLD with its number, and whether the sizes of some pair differ."""
     sums = _sums(dataset, request, averaging, progress)
@@ -200,7 +202,7 @@ def _kld_guesses(
 
 def _sums(
     dataset: Dataset,
-    request: Request,
+    request: IdentifyRequest,
     averaging: Averaging,
     progress: Progress | None,
     *,
@@ -252,7 +254,7 @@ def _refuse(failures: Sequence[Failure]) -> None:
         raise RefusedMap(msg)
 
 
-# companions: the definitions of code bases, one run for each resizing
+# auxiliary_metrics: the definitions of code bases, one run for each resizing
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +267,9 @@ class _Run:
     report: Report
 
 
-def _companion_reports(metric: str, request: Request, *, differ: bool, progress: Progress | None) -> Iterator[_Run]:
+def _auxiliary_reports(
+    metric: str, request: IdentifyRequest, *, differ: bool, progress: Progress | None
+) -> Iterator[_Run]:
     """The files scored once under every definition and every resizing that is tried.
 
     Maps of fixations are scored with the weights of a mean over fixations, which move no map's number.

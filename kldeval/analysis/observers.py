@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from kldeval.data.listing import auxiliary_namer, is_excluded, list_folder
 from kldeval.data.load import Loaded, load_map, sized_pair
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import Stored
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.engine.auxiliary import reading_and_outside, some_compares_images
 from kldeval.engine.report_builder import metric_column
 from kldeval.engine.worker import guarded, reading_of
@@ -40,7 +40,7 @@ from kldeval.reports.learning_curves import (
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.observer_curves import CurvePlan, Scorers, image_curve, uniform_map
-from kldeval.scoring.observers import BANDWIDTHS, UNIFORMS, Crowd, best_kernels, predictive_bits
+from kldeval.scoring.observers import BANDWIDTHS, UNIFORMS, ObserverFixations, best_kernels, predictive_bits
 from kldeval.scoring.reference_models import has_references
 from kldeval.settings.auxiliary import BASELINES, context_text, with_context
 from kldeval.settings.build import make_settings
@@ -105,16 +105,16 @@ def learning_curves(
     like = {} if asked.like is None else _files(asked.like, request)
     seeing, doubts = _seeing(fixations, asked, request, {**like, **next(iter(files.values()), {})})
     names = seeing.source.names[: request.limit]
-    crowds, failures = _parted(executor.map(Each(seeing), names))
-    if failures and not crowds:
+    observed_all, failures = _parted(executor.map(Each(seeing), names))
+    if failures and not observed_all:
         msg = f"the observers of no image are known: {failures[0].name}: {failures[0].message}"
         raise UsageProblem(msg)
-    kept, plan, left_out = _kept(crowds, settings, asked)
+    kept, plan, left_out = _kept(observed_all, settings, asked)
     kernels = _Kernels(executor.map(Each(_Fitting(plan)), kept), plan)
-    context, described = _context(crowds, settings, asked)
+    context, described = _context(observed_all, settings, asked)
     work = _Measuring(plan, settings, context, asked.chance, files, reading_of(settings, request))
     measured = []
-    for found in executor.map(Each(work), [(crowd, kernels.of(place)) for place, crowd in enumerate(kept)]):
+    for found in executor.map(Each(work), [(observed, kernels.of(place)) for place, observed in enumerate(kept)]):
         measured.append(found)
         if progress:
             progress(found, len(kept))
@@ -237,8 +237,8 @@ class _Seeing:
     drops_outside: bool
     max_pixels: int
 
-    def __call__(self, name: str) -> Crowd | Failure:
-        return guarded(partial(self._crowd, name), name)
+    def __call__(self, name: str) -> ObserverFixations | Failure:
+        return guarded(partial(self._observed, name), name)
 
     def lost(self, name: str, reason: str) -> Failure:
         """The failure of an image whose fixations ended the process that read them."""
@@ -249,7 +249,7 @@ class _Seeing:
         file = _map_of(self.sizes, name)
         return self.size or (None if file is None else read_size(file, max_pixels=self.max_pixels))
 
-    def _crowd(self, name: str) -> Crowd:
+    def _observed(self, name: str) -> ObserverFixations:
         points = self.source.of(name)
         said = self.source.reading.size is None and points.shape
         shape = said or self.size_of(name)
@@ -262,7 +262,7 @@ class _Seeing:
             ways = "leave them out with --fixation-outside drop, or move them to the border with clip"
             msg = f"{outside}; check --fixation-base and the size, {ways}"
             raise RefusedMap(msg, code="fixations-outside")
-        return Crowd.of(name, within, shape)
+        return ObserverFixations.of(name, within, shape)
 
 
 def _seeing(
@@ -285,21 +285,23 @@ def _parted(found: Iterable[Any]) -> tuple[list[Any], list[Failure]]:
 
 
 def _kept(
-    crowds: Sequence[Crowd], settings: Settings, asked: CurvesRequest
-) -> tuple[list[Crowd], CurvePlan, list[Crowd]]:
+    observed_all: Sequence[ObserverFixations], settings: Settings, asked: CurvesRequest
+) -> tuple[list[ObserverFixations], CurvePlan, list[ObserverFixations]]:
     """The images with enough observers for every row, the numbers of observers, and the other images.
 
     Raises:
         UsageProblem: no image has two observers, or as many as are asked for.
     """
-    several = [crowd for crowd in crowds if len(crowd.observers) > 1]
+    several = [observed for observed in observed_all if len(observed.observers) > 1]
     if not several:
         found = (
-            "there are none" if not crowds else f"{crowds[0].name!r} has {count(len(crowds[0].observers), 'observer')}"
+            "there are none"
+            if not observed_all
+            else f"{observed_all[0].name!r} has {count(len(observed_all[0].observers), 'observer')}"
         )
         msg = f"observers predict each other, so two are needed on an image; {found}"
         raise UsageProblem(msg)
-    sizes = [len(crowd.observers) for crowd in several]
+    sizes = [len(observed.observers) for observed in several]
     most = min(sizes) if asked.counts is None else max(sizes)
     fixated = bool(settings.on("fixations"))
     limits = most - 1 if fixated else 0, most // 2 if len(settings.metrics) > len(settings.on("fixations")) else 0
@@ -310,9 +312,9 @@ def _kept(
         msg = f"--counts {beyond[0]}: no image has more than {most} observers, so at most {rest}"
         raise UsageProblem(msg)
     needed = max(max(left_out, default=0) + 1, 2 * max(halves, default=0))
-    kept = [crowd for crowd in several if len(crowd.observers) >= needed]
+    kept = [observed for observed in several if len(observed.observers) >= needed]
     plan = CurvePlan(left_out, halves, asked.draws, asked.seed, asked.sigma)
-    return kept, plan, [crowd for crowd in crowds if len(crowd.observers) < max(needed, 2)]
+    return kept, plan, [observed for observed in observed_all if len(observed.observers) < max(needed, 2)]
 
 
 def _counts(asked: tuple[int, ...] | None, limit: int) -> tuple[int, ...]:
@@ -332,8 +334,8 @@ class _Fitting:
 
     plan: CurvePlan
 
-    def __call__(self, crowd: Crowd) -> Array:
-        return predictive_bits(crowd, [self.plan.left_out_splits(crowd, n) for n in every_count(self.plan)])
+    def __call__(self, observed: ObserverFixations) -> Array:
+        return predictive_bits(observed, [self.plan.left_out_splits(observed, n) for n in every_count(self.plan)])
 
 
 def every_count(plan: CurvePlan) -> list[int]:
@@ -361,12 +363,14 @@ class _Kernels:
         return {n: (one.bandwidth, one.uniform) for n, one in zip(self._counts, found, strict=True)}
 
 
-def _context(crowds: Sequence[Crowd], settings: Settings, asked: CurvesRequest) -> tuple[DatasetContext, str]:
+def _context(
+    observed_all: Sequence[ObserverFixations], settings: Settings, asked: CurvesRequest
+) -> tuple[DatasetContext, str]:
     """The fixations on other images, where a metric or chance is of these, and what signatures say of them."""
     chance = BASELINES.parse(asked.chance)
     if chance.name != "others" and not some_compares_images(settings):
         return NO_CONTEXT, ""
-    known = {one.name: fixations_at(one.rows, one.cols, one.counts, shape=one.shape) for one in crowds}
+    known = {one.name: fixations_at(one.rows, one.cols, one.counts, shape=one.shape) for one in observed_all}
     others, described = OtherFixations(known), ""
     if some_compares_images(settings):
         described = context_text(known.values())
@@ -387,32 +391,34 @@ class _Measuring:
     files: Mapping[str, Mapping[str, MapFile]]
     reading: Reading
 
-    def __call__(self, item: tuple[Crowd, Mapping[int, Kernel]]) -> ImageCurve | Failure:
-        crowd, kernels = item
-        return guarded(partial(self._curve, crowd, kernels), crowd.name, stage="score")
+    def __call__(self, item: tuple[ObserverFixations, Mapping[int, Kernel]]) -> ImageCurve | Failure:
+        observed, kernels = item
+        return guarded(partial(self._curve, observed, kernels), observed.name, stage="score")
 
-    def lost(self, item: tuple[Crowd, Mapping[int, Kernel]], reason: str) -> Failure:
+    def lost(self, item: tuple[ObserverFixations, Mapping[int, Kernel]], reason: str) -> Failure:
         """The failure of an image whose map ended the process that read it."""
         return Failure(item[0].name, "load", f"a map of {printable(item[0].name)}: {reason}", "ended-process")
 
-    def _curve(self, crowd: Crowd, kernels: Mapping[int, Kernel]) -> ImageCurve:
+    def _curve(self, observed: ObserverFixations, kernels: Mapping[int, Kernel]) -> ImageCurve:
         is_uniform = BASELINES.parse(self.chance).name == "uniform"
-        chance = uniform_map(crowd) if is_uniform else self.context.density_of_others(crowd.name, crowd.shape, None)
-        maps = {CHANCE: MapPair(crowd.name, chance, chance, shape=crowd.shape)}
+        chance = (
+            uniform_map(observed) if is_uniform else self.context.density_of_others(observed.name, observed.shape, None)
+        )
+        maps = {CHANCE: MapPair(observed.name, chance, chance, shape=observed.shape)}
         for model, files in self.files.items():
-            maps[model] = self._prediction(model, files, crowd)
-        return image_curve(crowd, kernels, maps, self.plan, Scorers(self.settings, self.context))
+            maps[model] = self._prediction(model, files, observed)
+        return image_curve(observed, kernels, maps, self.plan, Scorers(self.settings, self.context))
 
-    def _prediction(self, model: str, files: Mapping[str, MapFile], crowd: Crowd) -> MapPair:
-        file = _map_of(files, crowd.name)
+    def _prediction(self, model: str, files: Mapping[str, MapFile], observed: ObserverFixations) -> MapPair:
+        file = _map_of(files, observed.name)
         if file is None:
-            msg = f"{model} has no map for {crowd.name!r}"
+            msg = f"{model} has no map for {observed.name!r}"
             raise NoPartner(msg)
         pred = load_map(file, self.reading, role="pred")
-        blank = np.zeros(crowd.shape)
-        pair = sized_pair(crowd.name, pred, Loaded(Stored(blank), blank), self.reading.resize, self.reading.logs)
-        if pair.shape != crowd.shape:
-            msg = f"{printable(file)} is resized to {pair.shape}, the image is {crowd.shape} (height, width)"
+        blank = np.zeros(observed.shape)
+        pair = sized_pair(observed.name, pred, Loaded(Stored(blank), blank), self.reading.resize, self.reading.logs)
+        if pair.shape != observed.shape:
+            msg = f"{printable(file)} is resized to {pair.shape}, the image is {observed.shape} (height, width)"
             raise RefusedMap(msg, code="size-mismatch")
         return pair
 
@@ -448,10 +454,13 @@ def _single_notes(files: Mapping[str, Mapping[str, MapFile]], n: int) -> Iterabl
 
 
 def _notes(
-    images: Sequence[ImageCurve], kept: Sequence[Crowd], left_out: Sequence[Crowd], kernels: _Kernels
+    images: Sequence[ImageCurve],
+    kept: Sequence[ObserverFixations],
+    left_out: Sequence[ObserverFixations],
+    kernels: _Kernels,
 ) -> Iterable[str]:
     if left_out:
-        needed = min(len(crowd.observers) for crowd in kept)
+        needed = min(len(observed.observers) for observed in kept)
         yield (
             f"{count(len(left_out), 'image')} with too few observers left out, such as {left_out[0].name!r} with "
             f"{len(left_out[0].observers)}: every row is of the same images, which have {needed} or more"

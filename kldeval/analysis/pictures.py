@@ -176,7 +176,7 @@ class _Opened:
         """The pairs of two files or folders, or of the manifest."""
         dataset = select(pred, gt, settings, request)
         resolved = resolve_settings(settings, dataset.firsts, request)
-        auxiliary = open_auxiliary(resolved, request, dataset.every, alone=dataset.alone)
+        auxiliary = open_auxiliary(resolved, request, dataset.every, is_single_pair=dataset.is_single_pair)
         reading = replace(reading_of(resolved, request), sources=auxiliary.sources)
         return cls({pair.name: pair for pair in dataset.firsts}, resolved, reading)
 

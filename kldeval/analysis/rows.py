@@ -125,7 +125,7 @@ def run_rows(
     _refuse_idle(request)
     dataset = select(pred, gt, settings, request)
     reading = replace(reading_of(settings, request), labels=False)
-    work = RowScoring(settings, reading, _label_files(labels, alone=dataset.count == 1), ignore_index)
+    work = RowScoring(settings, reading, _label_files(labels, is_single_pair=dataset.count == 1), ignore_index)
     tasks = tuple({ONLY: part} for pair in dataset.firsts for part in _parts(pair, settings, reading))
     answers: dict[str, list[RowScores | Failure]] = {}
     for answer in outcomes(replace(dataset, tasks=tasks), work, reading, executor_for(request)):
@@ -216,7 +216,7 @@ def _summaries(values: Mapping[str, Floats]) -> dict[str, RowSummary]:
     return {key: row_summary(one, is_share=key == SAME_TOP) for key, one in counted.items() if key not in (NLL, NLL_GT)}
 
 
-def _label_files(labels: Path | NamedMaps | None, *, alone: bool) -> Mapping[str, MapFile] | None:
+def _label_files(labels: Path | NamedMaps | None, *, is_single_pair: bool) -> Mapping[str, MapFile] | None:
     """The files of labels by the names of pairs; one file stands for the only pair.
 
     Raises:
@@ -229,7 +229,7 @@ def _label_files(labels: Path | NamedMaps | None, *, alone: bool) -> Mapping[str
     if labels.is_dir():
         files = sorted(path for path in labels.rglob("*") if path.suffix.lower() in LABEL_READERS)
         return {name_of(path.relative_to(labels).as_posix()): path for path in files}
-    if not labels.is_file() or not alone:
+    if not labels.is_file() or not is_single_pair:
         what = "is one file, and there are several pairs: give the folder of their labels"
         msg = f"--labels {printable(labels)} {what if labels.is_file() else 'does not exist'}"
         raise UsageProblem(msg)

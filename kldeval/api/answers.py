@@ -10,7 +10,7 @@ from kldeval.analysis.fit import fit as fitted
 from kldeval.analysis.optimal import optimal_map
 from kldeval.analysis.reproduce import reproduce as reproduced
 from kldeval.api.progress import shown_progress
-from kldeval.api.request import asked
+from kldeval.api.request import library_call
 from kldeval.api.shown import AnswerDocument
 from kldeval.api.sources import folder_of
 from kldeval.arrays import as_numpy
@@ -88,7 +88,7 @@ def reproduce(
     ...     bool(reproduce(f"{folder}/report.json"))
     True
     """
-    call = asked(options, known=RunOptions._fields)
+    call = library_call(options, known=RunOptions._fields)
     defaults = RunOptions()
     said = {name: value for name, value in call.request._asdict().items() if value != getattr(defaults, name)}
     sides = [folder_of(path, "pred" if place < len(paths) - 1 else "gt") for place, path in enumerate(paths)]
@@ -155,7 +155,7 @@ def fit(
     >>> fit(pred, gt, parts=["temperature"], folds=2).units
     'maps'
     """
-    call = asked(options, known=(*RunOptions._fields, "gt_norm", "resize", "color"))
+    call = library_call(options, known=(*RunOptions._fields, "gt_norm", "resize", "color"))
     said = {name: options.get(name) for name in ("gt_norm", "resize", "color", "group_by")}
     sides = folder_of(pred, "pred"), folder_of(gt, "gt")
     with shown_progress(progress) as told:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.analysis.calibrate import calibrate as calibrated
 from kldeval.api.documents import Leaderboard
 from kldeval.api.progress import shown_progress
-from kldeval.api.request import asked
+from kldeval.api.request import library_call
 from kldeval.api.sources import check_paired, folder_of
 from kldeval.parameters import calibrate_parameters, explicit
 from kldeval.reports.documents import Resampling
@@ -55,7 +55,7 @@ def calibrate(
     >>> warm.summaries["ce"].mean < cold.summaries["ce"].mean
     True
     """
-    call = asked(options)
+    call = library_call(options)
     check_resampling(resamples, confidence, seed)
     classes = int(call.settings.names_class_axis)
     sides = folder_of(pred, "pred", classes=classes, spatial=call.spatial), folder_of(gt, "gt", spatial=call.spatial)

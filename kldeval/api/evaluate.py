@@ -11,7 +11,7 @@ from kldeval.api.documents import Leaderboard, Report
 from kldeval.api.failing import OnFailure, check_on_failure, tell
 from kldeval.api.pictured import MapOrigin
 from kldeval.api.progress import shown_progress
-from kldeval.api.request import Asked, asked, path_of
+from kldeval.api.request import LibraryCall, library_call, path_of
 from kldeval.api.sources import (
     BESIDE,
     is_array,
@@ -156,7 +156,7 @@ def _sides(
     rows: Path | None,
 ) -> Made:
     """The report of two sides, of paths or of arrays."""
-    call = asked(options)
+    call = library_call(options)
     sides = _folders(*given, call)
     parts = _parts(rows, sides, call.request)
     with shown_progress(progress) as told:
@@ -178,7 +178,7 @@ def _parts(rows: Path | None, sides: Iterable[object], request: RunOptions) -> P
     return open_parts(rows, (*sides, *(getattr(request, name) for name in READ)))
 
 
-def _folders(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder | None, MapFolder | None]:
+def _folders(pred: Any, gt: Any, call: LibraryCall) -> tuple[MapFolder | None, MapFolder | None]:
     if is_array(pred) and gt is None:
         msg = "pred is an array and there is no gt; give both, or an iterable of (name, pred, gt)"
         raise UsageProblem(msg)
@@ -200,7 +200,7 @@ def _pairs(
     iterator = iter(items)
     first = next(iterator, None)
     held = [] if first is None else [what for what in BESIDE if what in members_of(first, 0)]
-    call = asked(options, beside_items=held)
+    call = library_call(options, beside_items=held)
     if call.arrays:
         msg = f"the pairs of an iterable hold what stands beside them: leave out {', '.join(call.arrays)}"
         raise UsageProblem(msg)
@@ -234,7 +234,7 @@ def _models(
     if len({str(name) for name in preds}) < len(preds):
         msg = f"two models have one name: {', '.join(map(repr, preds))}"
         raise UsageProblem(msg)
-    call = asked(options)
+    call = library_call(options)
     sides = {str(name): _folders(pred, gt, call) for name, pred in preds.items()}
     truth = next(iter(sides.values()))[1]
     if truth is None or any(pred is None for pred, _ in sides.values()):

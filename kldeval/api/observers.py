@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from kldeval.analysis.observers import CurvesRequest, learning_curves
 from kldeval.api.progress import shown_progress
-from kldeval.api.request import asked
+from kldeval.api.request import library_call
 from kldeval.api.shown import AnswerDocument
 from kldeval.api.sources import beside, folder_of, is_path
 from kldeval.errors import UsageProblem
@@ -121,7 +121,7 @@ def observers(
             f"fixations are of type {type(fixations).__name__}; give the path of a file or folder that names observers"
         )
         raise UsageProblem(msg)
-    call = asked(options, known=(*OF_OBSERVERS, *TEXTS))
+    call = library_call(options, known=(*OF_OBSERVERS, *TEXTS))
     texts = {name: options.get(name) for name in TEXTS if options.get(name) is not None}
     said = None if metric is None else metric if isinstance(metric, str) else ",".join(metric)
     made = CurvesRequest(

@@ -15,7 +15,7 @@ from kldeval.wording import in_python
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kldeval.api.request import Asked
+    from kldeval.api.request import LibraryCall
     from kldeval.memory import MapFolder
     from kldeval.reports.documents import Report
     from kldeval.reports.strips import Strip
@@ -28,14 +28,14 @@ class MapOrigin:
     It holds on to no arrays: `preds` and `gt` are paths, or `is_held` is false and the arrays have to be given again.
     """
 
-    call: Asked
+    call: LibraryCall
     preds: Mapping[str, Path | None]
     gt: Path | None
     is_held: bool
     beside: tuple[str, ...]
 
     @classmethod
-    def of(cls, call: Asked, preds: Mapping[str, MapFolder | None], gt: MapFolder | None) -> MapOrigin:
+    def of(cls, call: LibraryCall, preds: Mapping[str, MapFolder | None], gt: MapFolder | None) -> MapOrigin:
         """What a report may keep of the two sides of its call."""
         is_held = all(one is None or isinstance(one, Path) for one in (*preds.values(), gt))
         held = {name: pred if isinstance(pred, Path) else None for name, pred in preds.items()}

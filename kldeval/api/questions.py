@@ -15,7 +15,7 @@ from kldeval.analysis.check import inspect
 from kldeval.analysis.explain import explain as explained
 from kldeval.analysis.explain import worst_map
 from kldeval.analysis.ground_truth_maps import Smoothing, density_map, sigma_in_pixels
-from kldeval.analysis.identify import Request
+from kldeval.analysis.identify import IdentifyRequest
 from kldeval.analysis.identify import identify as identified
 from kldeval.analysis.methods_text import describe_methods
 from kldeval.api.documents import (
@@ -28,7 +28,7 @@ from kldeval.api.documents import (
     Report,
 )
 from kldeval.api.progress import shown_progress
-from kldeval.api.request import SETTINGS, asked
+from kldeval.api.request import SETTINGS, library_call
 from kldeval.api.sources import is_path, maps_of
 from kldeval.arrays import as_numpy
 from kldeval.conventions import CONVENTIONS
@@ -62,7 +62,7 @@ from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
     from kldeval.api.progress import Told
-    from kldeval.api.request import Asked
+    from kldeval.api.request import LibraryCall
     from kldeval.arrays import NumpyArray as Array
     from kldeval.conventions.convention import Convention
     from kldeval.memory import MapFolder
@@ -214,7 +214,7 @@ def audit(
     """
     names = conventions.split(",") if isinstance(conventions, str) else conventions
     names = [name.strip() for name in names if name.strip()]
-    call = asked(options, known=_AUDITED)
+    call = library_call(options, known=_AUDITED)
     models = {str(name): one for name, one in pred.items()} if isinstance(pred, Mapping) else {"pred": pred}
     sides = {name: _two_sides(one, gt, call) for name, one in models.items()}
     preds, truth = {name: side for name, (side, _) in sides.items()}, next(iter(sides.values()))[1]
@@ -272,12 +272,12 @@ def identify(
     """
     given = value.items() if isinstance(value, Mapping) else [("", value)]
     targets = [published_value(f"{metric}={number}" if metric else str(number)) for metric, number in given]
-    call = asked(options, known=_IDENTIFIED)
+    call = library_call(options, known=_IDENTIFIED)
     preds, truth = _two_sides(pred, gt, call)
     reading = {name: _text(options.get(name)) for name in _READING}
     shared = [_text(options.get(name)) for name in ("resize", "color")]
     with shown_progress(progress) as told:
-        request = Request(preds, truth, call.beside(truth), shared[0], shared[1], reading)
+        request = IdentifyRequest(preds, truth, call.beside(truth), shared[0], shared[1], reading)
         return Identification.of(identified(targets, request, told))
 
 
@@ -302,7 +302,7 @@ def explain(pred: Any, gt: Any, *, worst: int | None = None, name: str | None = 
     >>> [stage.step for stage in found.stages["pred"]], round(found.values["kld"], 6)
     (['as read', 'sum-to-one'], 0.058892)
     """
-    call = asked(options)
+    call = library_call(options)
     sides = _two_sides(pred, gt, call)
     request = call.beside(sides[0])
     if worst is not None:
@@ -329,7 +329,7 @@ def check(pred: Any = None, gt: Any = None, **options: Any) -> Inspection:
     >>> bool(check(np.ones((2, 3, 4)), np.zeros((2, 3, 4))))
     False
     """
-    call = asked(options)
+    call = library_call(options)
     sides = call.sides(pred, gt)
     found = inspect(*sides, call.settings, call.beside(sides[0]))
     failures = tuple(replace(failure, message=in_python(failure.message)) for failure in found.failures)
@@ -457,7 +457,7 @@ def _positions(array: Array, shape: tuple[int, int]) -> Fixations:
     return fixations_at(array[:, 1], array[:, 0], shape=shape)
 
 
-def _two_sides(pred: Any, gt: Any, call: Asked) -> tuple[MapFolder, MapFolder]:
+def _two_sides(pred: Any, gt: Any, call: LibraryCall) -> tuple[MapFolder, MapFolder]:
     sides = call.sides(pred, gt)
     if sides[0] is None or sides[1] is None:
         msg = "predictions and ground truths are needed, pred and gt"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.api.sources import BESIDE, beside, check_paired, class_axes, folder_of, is_path
 from kldeval.data.volumes import PLANE
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 from kldeval.functional import check_names, requested
 from kldeval.memory import NamedMaps
@@ -28,7 +29,7 @@ OPTIONS = frozenset({*SETTINGS, *RunOptions._fields})
 """The keywords of a run over maps."""
 
 
-class Asked(NamedTuple):
+class LibraryCall(NamedTuple):
     """What a call asks for: of its numbers, and of its run; `arrays` is what stands beside maps in memory."""
 
     settings: Settings
@@ -62,7 +63,9 @@ class Asked(NamedTuple):
         return found
 
 
-def asked(options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_items: Iterable[str] = ()) -> Asked:
+def library_call(
+    options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_items: Iterable[str] = ()
+) -> LibraryCall:
     """The settings and the options of a run that keywords stand for; None is not said.
 
     `beside_items` stand beside the pairs of an iterable, which holds them.
@@ -90,7 +93,7 @@ def asked(options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_ite
     if isinstance(run.get("exclude"), str):
         run["exclude"] = (run["exclude"],)
     settings = requested(said, {**beside_texts(options), **words}, manifest="manifest" in run)
-    return Asked(settings, RunOptions(**run), arrays)
+    return LibraryCall(settings, RunOptions(**run), arrays)
 
 
 def path_of(value: Any, name: str) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.analysis.rows import run_rows
 from kldeval.api.failing import OnFailure, check_on_failure, tell
 from kldeval.api.progress import shown_progress
-from kldeval.api.request import asked
+from kldeval.api.request import library_call
 from kldeval.api.shown import Saved, extra_package, members
 from kldeval.api.sources import folder_of, is_array, is_path
 from kldeval.arrays import as_numpy
@@ -179,7 +179,7 @@ def rows(
         options |= {"norm": "softmax", "axis": options.get("axis") or "-1"}
     if not (options.get("metric") or options.get("signature")):
         options["metric"] = "kld"
-    call = asked({**options, "maps": "rows"})
+    call = library_call({**options, "maps": "rows"})
     sides = _side(pred, "pred"), _side(gt, "gt")
     right = None if labels is None else Path(labels) if is_path(labels) else _side(labels, "labels")
     with shown_progress(progress) as told:

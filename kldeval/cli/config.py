@@ -13,13 +13,14 @@ import re
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from kldeval.cli.groups import PREFIX, FilePath, given_variables
 from kldeval.cli.options import REPLACED
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UnknownName, UsageProblem, printable
 from kldeval.grammar import suggestion
 from kldeval.regular import read_regular, why

@@ -20,11 +20,12 @@ from __future__ import annotations
 import os
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from kldeval.cli.groups import FilePath, OptionGroup, flag_option, option
 from kldeval.cli.messages import annotate, is_on_terminal, on_terminal, render_options, say, show
 from kldeval.cli.options import suggest
+from kldeval.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

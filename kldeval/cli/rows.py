@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 
-Asked = TypeVar("Asked", bound="NumericOptions")
+OptionsOfRows = TypeVar("OptionsOfRows", bound="NumericOptions")
 
 EXIT_GATE = 3
 
@@ -27,7 +27,7 @@ NORMS = ("norm", "pred_norm", "gt_norm", "signature", "convention", "preset")
 """The options that say what makes distributions of rows."""
 
 
-def with_defaults(options: Asked) -> Asked:
+def with_defaults(options: OptionsOfRows) -> OptionsOfRows:
     """The options of rows: a softmax within each, and the divergence, where nothing else is said."""
     if not any(getattr(options, name) for name in NORMS):
         options = options.replaced(norm="softmax", axis=options.axis or "-1")

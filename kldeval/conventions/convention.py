@@ -43,7 +43,7 @@ class Convention:
     pred: str
     gt: str
     metrics: tuple[str, str]
-    companions: tuple[str, ...] = ()
+    auxiliary_metrics: tuple[str, ...] = ()
     scale: str = "unit"
     resize: str = "none"
     empty_gt: str = "error"
@@ -77,7 +77,7 @@ class Convention:
         return {
             "pred_norm": self.pred,
             "gt_norm": self.gt,
-            "metric": ",".join((*self.metrics, *self.companions)),
+            "metric": ",".join((*self.metrics, *self.auxiliary_metrics)),
             "scale": self.scale,
             "resize": self.resize,
             "empty_gt": self.empty_gt,

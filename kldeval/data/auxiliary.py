@@ -45,7 +45,7 @@ class AuxiliarySources:
     baseline: MapSource | None = None
     other: FixationSource | None = None
     geometry: Callable[[Shape, Place | None], Array] | None = None
-    alone: bool = False
+    is_single_pair: bool = False
     drops_outside: bool = False
 
     @property
@@ -92,7 +92,7 @@ def on_map(fixations: Fixations, image: Shape, shape: Shape, resize: Call, what:
 
 
 def _name_among_fixations(pair: MapPair, sources: AuxiliarySources) -> str:
-    only = sources.fixations.only if sources.alone and sources.fixations else None
+    only = sources.fixations.only if sources.is_single_pair and sources.fixations else None
     return only or pair.name
 
 

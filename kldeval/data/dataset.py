@@ -42,9 +42,8 @@ class Dataset:
 
     `failures` are the maps that could not be paired, `model_notes` what was left out, by model; `shared_notes` are
     those of all models. `every` has one pair of each ground truth, without a limit to their number and with those that
-    lack a prediction; `alone` where a
-    pair is two files. `undivided` has one pair of each ground truth of all shards. `group_of` tells the group of a
-    name, where there are groups.
+    lack a prediction; `is_single_pair` where the sides are two files. `undivided` has one pair of each ground truth of
+    all shards. `group_of` tells the group of a name, where there are groups.
     """
 
     tasks: Sequence[Mapping[str, Pair]]
@@ -52,7 +51,7 @@ class Dataset:
     model_notes: Mapping[str, tuple[str, ...]]
     shared_notes: tuple[str, ...]
     every: Sequence[Pair]
-    alone: bool = False
+    is_single_pair: bool = False
     undivided: Sequence[Pair] = ()
     group_of: Callable[[str], str] | None = None
 
@@ -97,7 +96,7 @@ def select(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, req
         {ONLY: notes},
         (),
         joined(pairing.pairs, pairing.lone),
-        alone=pairing.alone,
+        is_single_pair=pairing.is_single_pair,
         undivided=pairs,
         group_of=group_of,
     )
@@ -129,7 +128,7 @@ def select_models(
         },
         tuple(limited if len(tasks) < len(everything) else ()),
         joined(tuple(lone.values()), others),
-        alone=any(pairing.alone for pairing in pairings.values()),
+        is_single_pair=any(pairing.is_single_pair for pairing in pairings.values()),
         group_of=group_of,
     )
     return _share(dataset, request.shard)
@@ -231,7 +230,7 @@ def _with_missing(pred: MapFolder | None, gt: MapFolder | None, settings: Settin
 def _pairing(pred: MapFolder, gt: MapFolder, settings: Settings | None, request: RunOptions) -> Pairing:
     """The pairs of one model; of two files the name is the ground truth's, which all models share."""
     found = pair_up(pred, gt, request, settings) if settings is None else _with_missing(pred, gt, settings, request)
-    if isinstance(gt, NamedMaps) or not (found.alone or _is_sliced(found)):
+    if isinstance(gt, NamedMaps) or not (found.is_single_pair or _is_sliced(found)):
         return found
     return replace(found, pairs=each(lambda pair: replace(pair, name=_renamed(pair, gt)), found.pairs))
 
@@ -288,7 +287,7 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
     """
     names_classes = settings is not None and settings.names_class_axis
     stacked = request.stack or request.stack_axis is not None
-    if not pairing.pairs or not (stacked or (pairing.alone and names_classes)):
+    if not pairing.pairs or not (stacked or (pairing.is_single_pair and names_classes)):
         return pairing
     from kldeval.data.stacks import is_class_stack, parse_axes, unstacked
 
@@ -299,7 +298,7 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
     if not (stacked or classes):
         return pairing
     pairs, failures = unstacked(pairing.pairs, keys, parse_axes(request.stack_axis), classes=classes, spatial=spatial)
-    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), alone=False)
+    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), is_single_pair=False)
 
 
 def pair_up(

@@ -9,12 +9,13 @@ import math
 import re
 from dataclasses import replace
 from shlex import quote
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.data.containers import OF_VIDEOS, open_container
 from kldeval.data.containers.packed import PackedMembers
 from kldeval.data.listing import is_excluded, name_of, suffix_of
 from kldeval.data.readers.members import with_contents
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem, printable
 from kldeval.memory import ARRAY_SUFFIX, Member
 from kldeval.sequences import Texts

@@ -6,8 +6,9 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import islice, starmap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from kldeval.dataclass import NamedTuple
 from kldeval.sequences import BLOCK, Texts
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _rest(name: str, relative: str) -> str:
     return rest if len(name) + len(rest) == len(relative) and rest[:1] != "\0" else f"\0{relative}"
 
 
-class Meeting(NamedTuple):
+class NameMatches(NamedTuple):
     """Where the names that two sides share stand among those of each, and the names that only one side has.
 
     Names of several files are none of these.
@@ -91,11 +92,11 @@ class Meeting(NamedTuple):
     extra: Sequence[int]
 
 
-def meet(pred: FilesByName, gt: FilesByName) -> Meeting:
+def match_names(pred: FilesByName, gt: FilesByName) -> NameMatches:
     """Which names two sides share: both are in order, so one walk along the two finds them."""
     ours, theirs, missing, extra = (array("I") for _ in range(4))
     if not (pred.several or gt.several) and len(pred) == len(gt) and pred.names == gt.names:
-        return Meeting(range(len(pred)), range(len(gt)), missing, extra)
+        return NameMatches(range(len(pred)), range(len(gt)), missing, extra)
     names = iter(enumerate(pred.names)), iter(enumerate(gt.names))
     our, their = (next(side, None) for side in names)
     ambiguous = pred.several.keys() | gt.several.keys()
@@ -115,5 +116,5 @@ def meet(pred: FilesByName, gt: FilesByName) -> Meeting:
                 theirs.append(their[0])
             our, their = next(names[0], None), next(names[1], None)
     if len(ours) == len(pred) == len(gt):
-        return Meeting(range(len(pred)), range(len(gt)), missing, extra)
-    return Meeting(ours, theirs, missing, extra)
+        return NameMatches(range(len(pred)), range(len(gt)), missing, extra)
+    return NameMatches(ours, theirs, missing, extra)

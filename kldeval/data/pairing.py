@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.data.containers import (
     Container,
@@ -37,9 +37,9 @@ from kldeval.data.frames import (
 from kldeval.data.gridded_files import with_variables
 from kldeval.data.kinds import kind_of
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
-from kldeval.data.names import FilesByName, meet
+from kldeval.data.names import FilesByName, match_names
 from kldeval.data.readers import READERS, is_readable
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
@@ -63,8 +63,8 @@ class Pairing:
 
     `n_missing` ground truths without a prediction and `n_extra` predictions without a ground truth were allowed;
     `notes` count the files that the request itself set aside. `lone` are the ground truths without a prediction, as
-    pairs of themselves: they are images of the data set, with which a metric may compare the others. `alone` where the
-    two sides are one file each.
+    pairs of themselves: they are images of the data set, with which a metric may compare the others. `is_single_pair`
+    where the two sides are one file each.
     """
 
     pairs: Sequence[Pair]
@@ -73,7 +73,7 @@ class Pairing:
     n_extra: int = 0
     notes: tuple[str, ...] = ()
     lone: Sequence[Pair] = ()
-    alone: bool = False
+    is_single_pair: bool = False
 
 
 class Columns(NamedTuple):
@@ -159,7 +159,7 @@ def find_pairs(
         raise UsageProblem(_many_for_one(pred, containers[0], gt))
     if kinds == ["file", "file"]:
         check_sampled(sampling)
-        both = Pairing((Pair(normal(stem_of(pred)), members[0] or pred, members[1] or gt),), alone=True)
+        both = Pairing((Pair(normal(stem_of(pred)), members[0] or pred, members[1] or gt),), is_single_pair=True)
         check_frames(both.pairs, allow_lossy=allow_lossy)
         return both
     name_pred, name_gt = namers(pred_name, gt_name)
@@ -355,7 +355,7 @@ def _offset(pred: MapSide, gt: MapSide, n_pairs: int) -> Iterator[str]:
     """A note where frames seem to be counted from 0 on one side and from 1 on the other: then all pairs are wrong."""
     if n_pairs in (len(pred.files), len(gt.files)):
         return
-    found = meet(pred.files, gt.files)
+    found = match_names(pred.files, gt.files)
     if not (found.missing and found.extra):
         return
     from kldeval.data.template_suggestion import propose
@@ -381,7 +381,7 @@ def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extr
     Raises:
         UsageProblem: no name is common.
     """
-    found = meet(pred.files, gt.files)
+    found = match_names(pred.files, gt.files)
     ambiguous = pred.files.several.keys() | gt.files.several.keys()
     if not found.pred and not any(name in pred.files and name in gt.files for name in ambiguous):
         raise UsageProblem(_nothing_common(pred, gt))

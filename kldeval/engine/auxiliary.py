@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from kldeval.settings.settings import Settings
 
 
-def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
-    """What the settings need beside the pairs, opened; `alone` where the pair is two files.
+def open_auxiliary(
+    settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, is_single_pair: bool
+) -> AuxiliaryContext:
+    """What the settings need beside the pairs, opened; `is_single_pair` where the pair is two files.
 
     All fixations are read where a metric compares with those on other images.
 
@@ -72,12 +74,12 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
         _maps("baseline", request, limits),
         _other_map(request, limits),
         geometry=_geometry(settings.weights),
-        alone=alone,
+        is_single_pair=is_single_pair,
         drops_outside=settings.fixations.keywords.get("outside") == "drop",
     )
     _check_names(sources, request, pairs)
     references = _references(settings, request, pairs) if request.baselines else None
-    if sources == AuxiliarySources(alone=alone) and references is None:
+    if sources == AuxiliarySources(is_single_pair=is_single_pair) and references is None:
         return NO_AUXILIARY
     said = (*doubts, *(references.notes if references else ()))
     single = sources.baseline.single if sources.baseline else None
@@ -85,10 +87,10 @@ def open_auxiliary(settings: Settings, request: RunOptions, pairs: Sequence[Pair
         return AuxiliaryContext(sources, DatasetContext(single=single, references=references), said)
     known, notes = everything(fixations, pairs, request.jobs or cores(), limits.max_pixels)
     others = OtherFixations(known)
-    crowd = (
+    observed = (
         LeaveOneOutDensity(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
     )
-    context = DatasetContext(others, crowd, single, references)
+    context = DatasetContext(others, observed, single, references)
     known_source = replace(sources, fixations=fixations.knowing(known))
     return AuxiliaryContext(known_source, context, (*notes, *said), context_text(known.values()))
 
@@ -131,7 +133,7 @@ def _check_names(sources: AuxiliarySources, request: RunOptions, pairs: Sequence
     Raises:
         UsageProblem: with the template.
     """
-    if sources.alone:
+    if sources.is_single_pair:
         return
     given = {
         "--fixations-name": sources.fixations,

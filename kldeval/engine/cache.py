@@ -14,7 +14,7 @@ from dataclasses import field, replace
 from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from kldeval.data.containers import OF_VIDEOS
 from kldeval.data.load import SUFFIX, sidecar_of
 from kldeval.data.readers.members import contents_digest
 from kldeval.data.readers.stored import Limits
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.detached import values_file
 from kldeval.digests import ABSENT, Stamp, is_settled, noting, stamp_of
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
@@ -86,7 +86,7 @@ def context_of(evaluator: Evaluator, sources: AuxiliarySources | None) -> str:
     found = sha256(evaluator.context.reference_digest.encode())
     if sources is None:
         return found.hexdigest()
-    found.update(repr((sources.alone, sources.drops_outside)).encode())
+    found.update(repr((sources.is_single_pair, sources.drops_outside)).encode())
     for source in (sources.mask, sources.weights, sources.baseline):
         found.update(b"-" if source is None or source.single is None else _array_digest(source.single).encode())
     if evaluator.plan.settings.context and sources.fixations is not None:
@@ -117,7 +117,7 @@ def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
     elif isinstance(pair.gt, Member):
         parts.append(pair.gt.sidecar)
     if sources is not None:
-        named = sources.fixations.only if sources.alone and sources.fixations else None
+        named = sources.fixations.only if sources.is_single_pair and sources.fixations else None
         parts += _fixations_of(sources.fixations, named or pair.name)
         other = sources.other
         parts += _fixations_of(other, (other and other.only) or pair.name)

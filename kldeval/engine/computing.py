@@ -39,7 +39,7 @@ def computing(settings: Settings, dataset: Dataset, request: RunOptions) -> Iter
     forked: list[Executor] = []
 
     def fork() -> None:
-        from kldeval.executors.ahead import ForkedAhead
+        from kldeval.executors.forked_ahead import ForkedAhead
 
         ahead = ForkedAhead(jobs)
         ahead.fork()

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.data.load import load_pair
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.metrics.calibration import BINS, check_bins, quantile_ranks
 from kldeval.records import Failure, Skipped
 from kldeval.scoring.adaptive import forecasts_of_pair

@@ -6,14 +6,14 @@ import math
 from collections import defaultdict
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded
 from kldeval.data.readers.stored import Limits
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.engine.worker import both_loaded
 from kldeval.errors import MapProblem
 from kldeval.executors.local import in_order

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.data.dataset import ONLY, pair_up, select, select_models
 from kldeval.data.inputs import Inputs
 from kldeval.data.load import Reading, load_pair
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
 from kldeval.engine.computing import computing
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
@@ -203,7 +203,7 @@ def _scored(
     _check_saving(dataset, sides, settings, request)
     with computing(settings, dataset, request) as (device, executor):
         settings = resolve_settings(settings, dataset.undivided, request)
-        around = _around(settings, request, dataset.every, alone=dataset.alone)
+        around = _around(settings, request, dataset.every, is_single_pair=dataset.is_single_pair)
         settings = with_context(settings, around.described)
         ready = _ready(dataset, settings, request, device, executor, around)
         answers = ready.answers() if parts is None else _in_parts(ready, sides[ONLY], parts, found[ONLY], progress)
@@ -473,13 +473,15 @@ def _in_parts(
     found.take(rows_of_workers(dataset.tasks, ready.work(), ready.executor, parts, folder, told))
 
 
-def _around(settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, alone: bool) -> AuxiliaryContext:
+def _around(
+    settings: Settings, request: RunOptions, pairs: Sequence[Pair], *, is_single_pair: bool
+) -> AuxiliaryContext:
     """What stands beside the pairs; a run of densities alone imports nothing of it."""
     if not needs_auxiliary(settings, request, pairs):
         return NO_AUXILIARY
     from kldeval.engine.auxiliary import open_auxiliary
 
-    return open_auxiliary(settings, request, pairs, alone=alone)
+    return open_auxiliary(settings, request, pairs, is_single_pair=is_single_pair)
 
 
 def _edges(
@@ -517,7 +519,7 @@ def read_one(
         msg = f"{pred} and {gt} hold {count(len(pairs), 'pair')}; name the two files of one, or --worst 1"
         raise UsageProblem(msg)
     settings = resolve_target_kind(settings, pairs, reading_of(settings, request))
-    around = _around(settings, request, everything, alone=pairing.alone)
+    around = _around(settings, request, everything, is_single_pair=pairing.is_single_pair)
     settings = with_context(settings, around.described)
     pair = load_pair(pairs[0], replace(reading_of(settings, request), sources=around.sources))
     return pair, around.context, settings
@@ -550,7 +552,7 @@ def resolve_target_kind(settings: Settings, pairs: Iterable[Pair], reading: Read
         UsageProblem: it does, and the request has no meaning for labels.
     """
     axis = class_axis(settings.pred)
-    if settings.undecided is None or not settings.names_class_axis or axis is None:
+    if settings.raw_texts is None or not settings.names_class_axis or axis is None:
         return settings
     from kldeval.scoring.class_maps import holds_labels
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded, Reading, in_order_of, load_map, load_pair, reading_for
@@ -17,7 +17,7 @@ from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.raw import parse_shape
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.digests import is_settled, noting, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
 from kldeval.memory import MapInMemory, Member

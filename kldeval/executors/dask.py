@@ -26,7 +26,7 @@ from distributed import Client, Worker, WorkerPlugin, get_worker
 from kldeval._version import __version__
 from kldeval.dataclass import dataclass
 from kldeval.errors import EngineLost, UsageProblem
-from kldeval.executors.alone import one_by_one
+from kldeval.executors.one_by_one import one_by_one
 from kldeval.executors.protocol import most_at_once
 from kldeval.executors.scheduler import wait_for_scheduler
 from kldeval.process import settle_process

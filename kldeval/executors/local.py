@@ -12,9 +12,9 @@ import sys
 import time
 from collections import deque
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic
 
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.executors.protocol import (
     Item,
     Result,
@@ -26,7 +26,7 @@ from kldeval.executors.protocol import (
     reads_in_order,
     results_of_lost,
 )
-from kldeval.process import is_single_threaded, share_cores
+from kldeval.process import expect_large_arrays, is_single_threaded, share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -63,6 +63,7 @@ class LocalPool:
     def map(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of all items, in their order; see `Executor`."""
         share_cores(self.workers, len(items))
+        expect_large_arrays()
         try:
             yield from self._results(work, items)
         finally:
@@ -109,7 +110,7 @@ class LocalPool:
 
     def _beside(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of workers that a clean process forks; what cannot be sent there threads do."""
-        from kldeval.executors.beside import CannotHelp, CleanProcess
+        from kldeval.executors.clean_process import CannotHelp, CleanProcess
 
         done = 0
         sent: Iterable[Sequence[Item]] | None = None

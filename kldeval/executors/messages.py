@@ -6,8 +6,9 @@ import os
 import pickle
 import signal
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from kldeval.dataclass import NamedTuple
 from kldeval.process import end_with, let_signals_come
 
 if TYPE_CHECKING:

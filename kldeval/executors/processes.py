@@ -21,9 +21,9 @@ from itertools import islice
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.executors.messages import heed
 from kldeval.executors.protocol import parts_of, read_in_order, results_of_lost
 from kldeval.process import keep_freed_memory, make_expendable, signals_wait

@@ -12,7 +12,9 @@ import mmap
 import os
 import pickle
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from kldeval.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

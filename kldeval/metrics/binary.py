@@ -8,9 +8,10 @@ Conventions: `pred, target` of one shape, natural logarithms (nats), integers an
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import computed_in, namespace, quiet, returned_as
+from kldeval.dataclass import NamedTuple
 from kldeval.metrics.checks import check_probabilities, check_same_shape, expected, reduced
 from kldeval.metrics.registry import METRICS, MetricInfo
 

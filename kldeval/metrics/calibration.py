@@ -11,8 +11,9 @@ since a map has fewer pixels.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ class FixatedMap:
         }
         return replace(maps[0], **arrays, ascending=all(one.ascending for one in maps))
 
-    def extent(self) -> tuple[Array, Array]:
+    def min_max(self) -> tuple[Array, Array]:
         """The least and the largest value of the pixels that exist, (..., 1, 1)."""
         if self.ascending and self.area.ndim == 2:  # noqa: PLR2004 - one map and not a batch
             (present,) = self.area[0].nonzero()

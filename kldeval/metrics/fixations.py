@@ -65,7 +65,7 @@ def nss(
     1.0
     """
     xp = namespace(seen.values)
-    rise, span = above_least(xp, seen.values, *seen.extent())
+    rise, span = above_least(xp, seen.values, *seen.min_max())
     # stretched to 0..1, so that squares neither overflow nor vanish, whatever the scale of the map
     values = zero_excluded(xp, rise / xp.where(span == 0, xp.ones_like(span), span), seen.area)
     pixels = total(xp, seen.area)
@@ -231,7 +231,7 @@ def sauc_salicon(seen: FixatedMap, images: Array, *, step: float = 0.01, of: Of 
     1.0
     """
     xp = namespace(seen.values, images)
-    rise, span = above_least(xp, counted_in(seen.values), *map(counted_in, seen.extent()))
+    rise, span = above_least(xp, counted_in(seen.values), *map(counted_in, seen.min_max()))
     values = zero_excluded(xp, rise / xp.where(span == 0, xp.ones_like(span), span), seen.area)
     elsewhere = xp.where(seen.free > 0, counted_in(images), xp.zeros_like(counted_in(images)))
     return area_below_most(values, seen.fixations, elsewhere, step)
@@ -338,7 +338,7 @@ def ig_mit(pred: FixatedMap, baseline: FixatedMap | None, *, eps: float = MATLAB
 def mit_bits(seen: FixatedMap, eps: float = MATLAB_EPS) -> AnyArray:
     """The mean over fixated pixels of log2(eps + p): of `ig_mit`, what one of the two maps contributes."""
     xp = namespace(seen.values)
-    logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.extent()), eps)
+    logarithm = mit_logarithm(stretched_density(seen.values, seen.area, seen.min_max()), eps)
     return drop_axes(xp, divide(xp, total(xp, logarithm, seen.fixated), total(xp, seen.fixated)))
 
 

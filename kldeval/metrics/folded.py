@@ -13,10 +13,10 @@ of the entropy and of the cross-entropy, too. Where they nearly cancel each othe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import namespace
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.normalization.lazy_map import MAP
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ def area_at_steps(seen: FixatedMap, positives: Array, negatives: Array, *, round
     """
     xp = namespace(seen.values, positives, negatives)
     stretch = rounded_tenths if rounded else tenths
-    rise, span = stretch(xp, counted_in(seen.values), *map(counted_in, seen.extent()))
+    rise, span = stretch(xp, counted_in(seen.values), *map(counted_in, seen.min_max()))
     if seen.ascending:
         return _area_at_steps_of_few(rise, positives, negatives, span)
     return _map_by_map(_trapezoid, rise, positives, negatives, span)

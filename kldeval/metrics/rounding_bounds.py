@@ -8,9 +8,10 @@ the box.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from kldeval.arrays import quiet
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:

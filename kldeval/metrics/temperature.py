@@ -7,7 +7,9 @@ cross-entropy is convex in b, so that there is one best temperature, if any.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from kldeval.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,8 +2,9 @@
 
 Goal: a block of a map of floats costs its arithmetic and nothing beside. Results lie in memory that the block before
 left in a core's cache, and the logarithms and exponentials of large maps are OpenCV's, which takes 0.15 and 0.13 ms for
-a map of 480 x 640 where numpy takes 0.25 and 0.20 ms (an Intel Xeon with AVX-512). Sums are numpy's: OpenCV is four
-times as fast, but adds floats in an order that depends on where they lie in memory, and copies of a map have one sum.
+a map of 480 x 640 where numpy takes 0.25 and 0.20 ms (an Intel Xeon with AVX-512). The numbers of one block are summed
+by numpy: OpenCV is four times as fast, but adds floats in an order that depends on where they lie in memory, and copies
+of a map have one sum. Blocks are added to one another by either, since that has one order.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ LARGE = 1 << 17
 """Pixels of a map from which on OpenCV is worth its import, which takes as long as a hundred such maps gain."""
 
 MOST_KEPT = 1 << 17
-"""Elements of the largest array that is kept: a block has a quarter of them, but where the rows of a map are longer."""
+"""Elements of the largest array that is kept: a block has at most half of them, unless the rows of a map are longer."""
 
 MOST_SHAPES = 4
 """Shapes of which arrays are kept: the blocks of a map have two, for the last may be smaller."""
@@ -51,10 +52,7 @@ def _functions(*, is_large: bool) -> tuple[Callable[..., Any], Callable[..., Any
     """The logarithm and the exponential of an array, into another."""
     import numpy as np
 
-    try:
-        cv2 = opencv() if is_large else None
-    except MissingDependency:
-        cv2 = None
+    cv2 = _opencv_for(is_large=is_large)
     if cv2 is None:
         return np.log, np.exp
 
@@ -67,6 +65,56 @@ def _functions(*, is_large: bool) -> tuple[Callable[..., Any], Callable[..., Any
         return found
 
     return log, exp
+
+
+class BlockSum:
+    """The sum in float64 of maps of numpy (..., H, W) whose blocks of rows are told one after the other.
+
+    Blocks are added to one another number by number, and the numbers of the result at the end: whoever adds two numbers
+    gets one sum, so OpenCV may, which converts float32 as it reads it, in 0.16 ns a pixel where numpy takes 0.38 ns.
+    """
+
+    __slots__ = ("_cv2", "_first", "_np", "_total")
+
+    def __init__(self, source: NumpyArray) -> None:
+        import numpy as np
+
+        self._np = np
+        self._cv2 = _opencv_for(is_large=is_large(source)) if source.dtype.name in ADDED_BY_OPENCV else None
+        self._first: NumpyArray | None = None
+        self._total: NumpyArray | None = None
+
+    def add(self, block: NumpyArray) -> None:
+        """Add a block, which is not larger than the first one."""
+        if self._first is None:
+            self._first = block
+            return
+        if self._total is None:
+            self._total = self._np.array(self._first, float, order="C")
+        part = self._total[..., : block.shape[-2], :]
+        if self._cv2 and block.dtype.isnative and block.flags.c_contiguous and part.flags.c_contiguous:
+            self._cv2.accumulate(block.reshape(1, -1), part.reshape(1, -1))
+        else:
+            self._np.add(part, block, part, dtype=float)
+
+    def get(self) -> NumpyArray:
+        """The sum of each map, (..., 1, 1)."""
+        total = self._np.asarray(self._first, float) if self._total is None else self._total
+        # what `numpy.sum` does, which takes twice as long to find that out
+        return self._np.add.reduce(total, axis=(-2, -1), keepdims=True)
+
+
+ADDED_BY_OPENCV = ("uint8", "uint16", "float32", "float64")
+"""What `cv2.accumulate` adds to float64."""
+
+
+@cache
+def _opencv_for(*, is_large: bool) -> Any:
+    """The `cv2` module for maps that are worth it, where it is installed; else None."""
+    try:
+        return opencv() if is_large else None
+    except MissingDependency:
+        return None
 
 
 class _Rooms(threading.local):

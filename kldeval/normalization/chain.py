@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.arrays import any_of
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Call, parse_all, split_call, split_top_level
 from kldeval.normalization.lazy_map import MAP
@@ -171,7 +172,7 @@ def _run_step(values: LazyMap, function: Callable[[LazyMap], LazyMap], *, takes_
 
 
 def _check_finite(values: LazyMap, *, takes_low: bool, takes_high: bool) -> LazyMap:
-    low, high = values.extent()
+    low, high = values.min_max()
     xp = values.xp
     if xp.__name__ == "numpy" and not any_of(~(xp.isfinite(low) & xp.isfinite(high))):
         return values

@@ -1,7 +1,7 @@
 """Maps seen through pointwise functions, a block of rows at a time.
 
 A normalisation is a few statistics of the whole map and then a function of each pixel. `Values` keeps the two apart:
-`extent` and `sum` walk over the map in blocks that fit the processor's cache, `map` only remembers the function.
+`min_max` and `sum` walk over the map in blocks that fit the processor's cache, `map` only remembers the function.
 So a map of any size is normalised without a copy of it, and the same body serves a batch of tensors (one block, so
 that gradients flow and nothing is computed twice) and the cells of a joint histogram (one block of a few thousand).
 
@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import any_of, exp_of_temporary, namespace
 from kldeval.dataclass import dataclass
-from kldeval.normalization.arithmetic import arithmetic_for
+from kldeval.normalization.arithmetic import BlockSum, arithmetic_for
 from kldeval.normalization.segments import BLOCKS, in_segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kldeval.arrays import AnyArray as Array
-    from kldeval.normalization.arithmetic import AnyArithmetic, KeptArithmetic
 
 
 MAP = (-2, -1)
@@ -44,6 +43,9 @@ NARROW = 256
 
 SHORT_ROWS_IN_A_BLOCK = 4
 """How many times as large such blocks are."""
+
+TIMES_IN_A_LARGE_MAP = 2
+"""How many times as large the blocks of a map of millions of pixels are, of which Python visits thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,10 @@ class LazyMap:
         height, size = self.source.shape[-2], self.source.size
         if self.xp.__name__ != "numpy" or size <= BLOCK_PIXELS:
             return (slice(0, height),)
-        most = BLOCK_PIXELS if self.source.shape[-1] >= NARROW else SHORT_ROWS_IN_A_BLOCK * BLOCK_PIXELS
+        if self.source.shape[-1] < NARROW:
+            most = SHORT_ROWS_IN_A_BLOCK * BLOCK_PIXELS
+        else:
+            most = (1 if size <= BLOCKS * BLOCK_PIXELS else TIMES_IN_A_LARGE_MAP) * BLOCK_PIXELS
         step = ceil(height / max(1, ceil((size - size // height) / most)))
         return tuple(slice(start, min(start + step, height)) for start in range(0, height, step))
 
@@ -158,11 +163,11 @@ class LazyMap:
             object.__setattr__(copy, name, changes[name] if name in changes else getattr(self, name))
         return copy
 
-    def extent(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
+    def min_max(self, axes: tuple[int, ...] = MAP) -> tuple[Array, Array]:
         """The minimum and the maximum over pixels of positive weight."""
         key = str(axes)
         if key not in self.known and self.quotient:
-            low, high = self.quotient[0].extent(axes)
+            low, high = self.quotient[0].min_max(axes)
             self.known[key] = low / self.quotient[1], high / self.quotient[1]
         if key not in self.known:
             ends = self._ends(axes)
@@ -184,16 +189,15 @@ class LazyMap:
             has_sum = axes == MAP and not in_blocks and self.dtype == xp.float64
 
             def ends_of(segment: Sequence[slice]) -> tuple[tuple[Array, Array], Array | None]:
-                ends, sums = [], []
-                with arithmetic_for(self.source) as by:
-                    for rows in segment:
-                        values = self.block(rows) if in_blocks else stored[..., rows, :]
-                        ends.append(_extent(xp, values, slice_rows(self.weights, rows), axes))
-                        if has_sum:
-                            sums.append(self._sum_of_block(rows, by))
+                ends, total = [], BlockSum(self.source)
+                for rows in segment:
+                    values = self.block(rows) if in_blocks else stored[..., rows, :]
+                    if has_sum:
+                        total.add(values)
+                    ends.append(_extent(xp, values, slice_rows(self.weights, rows), axes))
                 low, high = zip(*ends, strict=True)
                 whole = combine_blocks(xp, low, axes, xp.minimum), combine_blocks(xp, high, axes, xp.maximum)
-                return whole, reduce(add, sums) if has_sum else None
+                return whole, total.get() if has_sum else None
 
             parts = in_segments(self.rows, ends_of)
             if has_sum:
@@ -237,15 +241,12 @@ class LazyMap:
             return reduce(add, (xp.sum(self.block(rows), axis=MAP, keepdims=True) for rows in self.rows))
 
         def summed(segment: Sequence[slice]) -> Array:
-            with arithmetic_for(self.source) as by:
-                return reduce(add, [self._sum_of_block(rows, by) for rows in segment])
+            total = BlockSum(self.source)
+            for rows in segment:
+                total.add(self.source[..., rows, :])
+            return total.get()
 
         return reduce(add, in_segments(self.rows, summed))
-
-    def _sum_of_block(self, rows: slice, by: AnyArithmetic | KeptArithmetic) -> Array:
-        by.start()
-        # what `numpy.sum` does, which takes twice as long to find that out
-        return self.xp.add.reduce(self.block(rows, by.floats), axis=MAP, keepdims=True)
 
     def sum_of_exponentials(self, peak: Array, axes: tuple[int, ...] = MAP) -> Array:
         """The sum of exp(x - peak)."""

@@ -10,8 +10,8 @@ from kldeval.process import cores_of_a_map, in_forks, is_single_threaded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-BLOCKS = 128
-"""Blocks of a segment, which are 4 million pixels: maps of ordinary size have one.
+BLOCKS = 64
+"""Blocks of a segment, which are 4 million pixels of a large map: maps of ordinary size have one.
 
 What becomes of a map is made of its segments in their order, so that it does not depend on who worked on them.
 """

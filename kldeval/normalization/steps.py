@@ -91,7 +91,7 @@ def _check_sum(*, axis: int | None = None, offset: float = 0.0) -> None:
 def sum_to_one(values: LazyMap, *, offset: float = 0.0, axis: int | None = None) -> LazyMap:
     """x / (sum x + offset), over the whole map or along one axis of it."""
     axes = MAP if axis is None else one_axis(axis)
-    low, _ = values.extent(axes)
+    low, _ = values.min_max(axes)
     values = values.flag("negative", low < 0, low)
     mass = values.sum(axes)
     values, total = _nonzero(_finite(values, mass), mass, uniform_over=axes)
@@ -153,7 +153,7 @@ def softmax(values: LazyMap, *, axis: int = -1) -> LazyMap:
 @STEPS.add("minmax", StepInfo(check=_check_offset))
 def minmax(values: LazyMap, *, offset: float = 0.0) -> LazyMap:
     """(x - min) / (max - min + offset)."""
-    low, high = values.extent()
+    low, high = values.min_max()
     if offset:
         values = _finite(values, high - low)
         return values.map(lambda x, low, high: (x - low) / (high - low + offset), low, high)
@@ -164,7 +164,7 @@ def minmax(values: LazyMap, *, offset: float = 0.0) -> LazyMap:
 @STEPS.add("shift")
 def shift(values: LazyMap) -> LazyMap:
     """x - min where the minimum is negative, else x."""
-    low, _ = values.extent()
+    low, _ = values.min_max()
     xp = values.xp
     return values.map(lambda x, low: x - low, xp.where(low < 0, low, xp.zeros_like(low)))
 
@@ -246,7 +246,7 @@ def clip(values: LazyMap, *, min: float | None = None, max: float | None = None)
 @STEPS.add("max")
 def divide_by_max(values: LazyMap) -> LazyMap:
     """X / max."""
-    values, high = _nonzero(values, values.extent()[1])
+    values, high = _nonzero(values, values.min_max()[1])
     return values.map(lambda x, high: x / high, high)
 
 
@@ -256,7 +256,7 @@ def to_bytes(values: LazyMap) -> LazyMap:
 
     Source: SciPy 1.2, https://docs.scipy.org/doc/scipy-1.2.1/reference/generated/scipy.misc.imresize.html.
     """
-    low, high = values.extent()
+    low, high = values.min_max()
     xp = values.xp
     span = xp.where(high == low, xp.ones_like(low), high - low)
     values = _finite(values, span)
@@ -272,7 +272,7 @@ def blank(values: LazyMap, *, below: float) -> LazyMap:
     Source: W. Wang et al. (2018), and its code, https://github.com/wenguanwang/DHF1K.
     """
     xp = values.xp
-    return values.map(lambda x, high: xp.where(high > below, x, xp.zeros_like(x)), values.extent()[1])
+    return values.map(lambda x, high: xp.where(high > below, x, xp.zeros_like(x)), values.min_max()[1])
 
 
 @STEPS.add("latitude", StepInfo(spatial="rows"))
@@ -415,12 +415,12 @@ def _flag_unnormalised(values: LazyMap, axes: tuple[int, ...], stored: Any) -> L
     The detail is the log-sum-exp. `stored` is the type of the file, whose rounding counts.
     """
     xp = values.xp
-    low, peak = values.extent(axes)
+    low, peak = values.min_max(axes)
     # where all are -inf there is nothing to sum, which the comparison below finds
     total = peak + xp.log(values.sum_of_exponentials(peak, axes))
     if xp.__name__ != "numpy" or not xp.isfinite(low).all():
         finite = values.map(lambda x, peak: xp.where(x == -xp.inf, peak, x), peak)
-        low = finite.extent(axes)[0]
+        low = finite.min_max(axes)[0]
     largest = xp.maximum(xp.abs(low), xp.abs(peak))
     eps = max(xp.finfo(kind).eps for kind in (stored, values.dtype) if xp.isdtype(kind, "real floating"))
     bound = LOG_ROUNDINGS * float(eps) * xp.maximum(largest, xp.ones_like(largest))
@@ -437,7 +437,7 @@ def _log_softmax(values: LazyMap, axes: tuple[int, ...]) -> LazyMap:
         some = values.lies_above(-math.inf, least)
     else:
         # constants to a gradient: a shift does not move the result
-        low, peak = map(without_gradient, values.extent(axes))
+        low, peak = map(without_gradient, values.min_max(axes))
         values = _finite(values, peak)
         some = values.lies_above(-math.inf, low - peak)
         if (some and len(values.rows) > 1) or _is_summed_late(values):
@@ -466,7 +466,7 @@ def _is_summed_late(values: LazyMap) -> bool:
 def _peak_and_log_mass(values: LazyMap, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """The largest score of each distribution, ln(sum exp(x - peak)), and the least log-probability."""
     xp = values.xp
-    low, peak = map(without_gradient, values.extent(axes))
+    low, peak = map(without_gradient, values.min_max(axes))
     log_mass = xp.log(values.sum_of_exponentials(peak, axes))
     least = (low - peak) - log_mass
     # the least of all rows is asked for alone, which numpy is told at once

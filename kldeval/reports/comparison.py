@@ -9,8 +9,9 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import combinations, pairwise
 from sys import intern
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem, count
 from kldeval.grammar import differences, signature_parts
 from kldeval.reports.documents import Comparison, ComparisonReport, PairedResult, PairOfModels, Resampling

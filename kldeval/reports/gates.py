@@ -6,11 +6,11 @@ import math
 import operator
 import re
 from dataclasses import fields
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import UnknownName, UsageProblem
 from kldeval.grammar import did_you_mean
 from kldeval.reports.documents import GateOutcome, Summary

@@ -271,7 +271,7 @@ def labelled_rows(pair: MapPair, settings: Settings) -> LabelledRows:
     _refuse(pair, pred, settings)
     is_soft = pair.gt.shape == pair.pred.shape
     target = rows_of(pair.gt, axis) if is_soft else namespace(pair.gt).reshape(pair.gt, (-1,))
-    exceeds_logs = settings.pred[0].name == "log-prob" and bool(start.extent()[1] > ROUNDING)
+    exceeds_logs = settings.pred[0].name == "log-prob" and bool(start.min_max()[1] > ROUNDING)
     weights = None if pair.weights is None else np.broadcast_to(pair.weights, positions_of(pair.pred, axis)).ravel()
     return LabelledRows(pred, target, exceeds_logs, weights, pair.edges)
 

@@ -87,7 +87,7 @@ class DatasetContext:
         Raises:
             RefusedMap: as `others_of`.
         """
-        return self._density_of(image).lowest(image, shape)
+        return self._density_of(image).minimum_without(image, shape)
 
     def density_of_others(self, image: str, shape: Shape, weights: Array | None) -> Array:
         """That density on the whole map.

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import isfinite, log, prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.data.causes import SIDES, negative, unnormalised
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import RefusedMap
 from kldeval.memory import NamedMaps
 from kldeval.metrics.registry import METRICS

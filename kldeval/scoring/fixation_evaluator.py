@@ -139,18 +139,18 @@ class FixationEvaluator:
         exist = weights[rows, cols] > 0
         return Fixated(rows[exist], cols[exist], counts[exist])
 
-    def _seen(self, sees: str) -> FixatedMap:
+    def _seen(self, view: str) -> FixatedMap:
         """The prediction as a metric sees it, and what was fixated of it."""
-        if sees == "pixels" and not self._has_levels:
+        if view == "pixels" and not self._has_levels:
             return by_pixel(self._pair.pred, self._fixated, self._pair.weights)
-        return self._cells(sees).seen
+        return self._cells(view).seen
 
-    def _cells(self, sees: str) -> BinnedMap:
+    def _cells(self, view: str) -> BinnedMap:
         if self._has_levels:
             return self._levels
-        if sees == "pixels":
+        if view == "pixels":
             return self._pixels
-        return self._ranks if sees == "ranks" else self._steps
+        return self._ranks if view == "ranks" else self._steps
 
     @property
     def _has_levels(self) -> bool:

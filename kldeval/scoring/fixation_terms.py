@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kldeval.dataclass import NamedTuple
 from kldeval.metrics.fixated_map import Fixated
 from kldeval.scoring.auxiliary_metrics import evaluator_of
 

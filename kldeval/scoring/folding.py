@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from operator import add
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.arrays import any_of, device_of, namespace, row_dots
+from kldeval.dataclass import NamedTuple
 from kldeval.metrics.folded import FACTORS, LEAST, LEAST_REST, MOST, ShareBlock
 from kldeval.normalization.arithmetic import arithmetic_for
 from kldeval.normalization.lazy_map import MAP

@@ -69,7 +69,7 @@ class LeaveOneOutDensity:
         rest = self._rest(name, total - counts.sum())
         return with_uniform_share(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
 
-    def lowest(self, name: str, shape: Shape) -> float:
+    def minimum_without(self, name: str, shape: Shape) -> float:
         """The least value of the density of the other images on the map.
 
         Raises:

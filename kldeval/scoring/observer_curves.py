@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kldeval.records import Outcome
     from kldeval.scoring.context import DatasetContext
     from kldeval.scoring.leave_one_out import Kernel
-    from kldeval.scoring.observers import Crowd, Split
+    from kldeval.scoring.observers import ObserverFixations, Split
     from kldeval.settings.settings import Settings
 
 Numbers = dict[str, float]
@@ -60,17 +60,21 @@ class CurvePlan:
     seed: int
     sigma: float | None
 
-    def left_out_splits(self, crowd: Crowd, number: int) -> list[Split]:
+    def left_out_splits(self, observed: ObserverFixations, number: int) -> list[Split]:
         """The splits in which each observer is predicted by others."""
-        return left_out_splits(crowd, number, self.draws, self.seed)
+        return left_out_splits(observed, number, self.draws, self.seed)
 
-    def half_splits(self, crowd: Crowd, number: int) -> list[Split]:
+    def half_splits(self, observed: ObserverFixations, number: int) -> list[Split]:
         """The splits in which as many predict as are predicted."""
-        return half_splits(crowd, number, self.draws, self.seed)
+        return half_splits(observed, number, self.draws, self.seed)
 
 
 def image_curve(
-    crowd: Crowd, kernels: Mapping[int, Kernel], maps: Mapping[str, MapPair], plan: CurvePlan, scorers: Scorers
+    observed: ObserverFixations,
+    kernels: Mapping[int, Kernel],
+    maps: Mapping[str, MapPair],
+    plan: CurvePlan,
+    scorers: Scorers,
 ) -> ImageCurve:
     """The values of an image; `maps` are chance and the models, as predictions without a ground truth.
 
@@ -78,20 +82,24 @@ def image_curve(
         RefusedMap: a map cannot be scored.
     """
     values: defaultdict[str, dict[int, Numbers]] = defaultdict(dict)
-    found = [*_left_out(crowd, kernels, maps, plan, scorers), *_halves(crowd, kernels, maps, plan, scorers)]
+    found = [*_left_out(observed, kernels, maps, plan, scorers), *_halves(observed, kernels, maps, plan, scorers)]
     for number, name, numbers in found:
         for key, value in numbers.items():
             values[key].setdefault(number, {})[name] = value
-    return ImageCurve(crowd.name, len(crowd.observers), int(crowd.counts.sum()), dict(values))
+    return ImageCurve(observed.name, len(observed.observers), int(observed.counts.sum()), dict(values))
 
 
 def _left_out(
-    crowd: Crowd, kernels: Mapping[int, Kernel], maps: Mapping[str, MapPair], plan: CurvePlan, scorers: Scorers
+    observed: ObserverFixations,
+    kernels: Mapping[int, Kernel],
+    maps: Mapping[str, MapPair],
+    plan: CurvePlan,
+    scorers: Scorers,
 ) -> Iterator[tuple[int, str, Numbers]]:
     """The metrics of fixations: of every observer under what others tell, in the mean over all fixations."""
     if scorers.left_out is None:
         return
-    own = [_company(crowd, held) for held in range(len(crowd.observers))]
+    own = [_company(observed, held) for held in range(len(observed.observers))]
     weights = [float(one.fixations.total) for one in own if one.fixations]
     fixed = {}
     for name, pair in maps.items():
@@ -99,40 +107,44 @@ def _left_out(
         rows = [_on_fixations(evaluator, replace(pair, company=one), name) for one in own]
         fixed[name] = _mean(rows, weights)
     for number in plan.left_out:
-        splits = plan.left_out_splits(crowd, number)
+        splits = plan.left_out_splits(observed, number)
         rows = []
         for split in splits:
-            map_ = crowd.density(split.predicting, kernels[number])
-            pair = MapPair(crowd.name, map_, map_, shape=crowd.shape, company=own[split.predicted[0]])
+            map_ = observed.density(split.predicting, kernels[number])
+            pair = MapPair(observed.name, map_, map_, shape=observed.shape, company=own[split.predicted[0]])
             rows.append(_on_fixations(scorers.left_out[False], pair, GOLD))
         yield number, GOLD, _mean(rows, [weights[split.predicted[0]] for split in splits])
         yield from ((number, name, numbers) for name, numbers in fixed.items())
 
 
 def _halves(
-    crowd: Crowd, kernels: Mapping[int, Kernel], maps: Mapping[str, MapPair], plan: CurvePlan, scorers: Scorers
+    observed: ObserverFixations,
+    kernels: Mapping[int, Kernel],
+    maps: Mapping[str, MapPair],
+    plan: CurvePlan,
+    scorers: Scorers,
 ) -> Iterator[tuple[int, str, Numbers]]:
     """The metrics of maps: what some observers tell, chance and models against the ground truth of the same others."""
     if scorers.halves is None or plan.sigma is None:
         return
     for number in plan.halves:
         rows: defaultdict[str, list[Numbers]] = defaultdict(list)
-        for split in plan.half_splits(crowd, number):
-            truth = crowd.smooth(split.predicted, (plan.sigma, plan.sigma))
+        for split in plan.half_splits(observed, number):
+            truth = observed.smooth(split.predicted, (plan.sigma, plan.sigma))
             # what is expected of a ground truth is the density under its Gaussian
-            told = crowd.density(split.predicting, kernels[number], plan.sigma)
+            told = observed.density(split.predicting, kernels[number], plan.sigma)
             rows[GOLD].append(
-                _against(scorers.halves[False], MapPair(crowd.name, told, truth, shape=crowd.shape), GOLD)
+                _against(scorers.halves[False], MapPair(observed.name, told, truth, shape=observed.shape), GOLD)
             )
             for name, pair in maps.items():
                 rows[name].append(_against(scorers.halves[name != CHANCE], replace(pair, gt=truth), name))
         yield from ((number, name, _mean(found, [1.0] * len(found))) for name, found in rows.items())
 
 
-def _company(crowd: Crowd, held: int) -> AuxiliaryInputs:
-    chosen = crowd.chosen((held,))
-    points = fixations_at(crowd.rows[chosen], crowd.cols[chosen], crowd.counts[chosen], shape=crowd.shape)
-    return AuxiliaryInputs(crowd.name, points)
+def _company(observed: ObserverFixations, held: int) -> AuxiliaryInputs:
+    chosen = observed.chosen((held,))
+    points = fixations_at(observed.rows[chosen], observed.cols[chosen], observed.counts[chosen], shape=observed.shape)
+    return AuxiliaryInputs(observed.name, points)
 
 
 def _on_fixations(evaluator: Evaluator, pair: MapPair, whose: str) -> Numbers:
@@ -163,6 +175,6 @@ def _mean(rows: Sequence[Numbers], weights: Sequence[float]) -> Numbers:
     return {key: weighted_mean([row[key] for row in rows], weights) for key in rows[0]} if exact_sum(weights) else {}
 
 
-def uniform_map(crowd: Crowd) -> Array:
+def uniform_map(observed: ObserverFixations) -> Array:
     """A map that says nothing."""
-    return np.ones(crowd.shape)
+    return np.ones(observed.shape)

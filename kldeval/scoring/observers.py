@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.gaussian import blurred_points, gaussian_responses
 from kldeval.scoring.leave_one_out import Kernel, with_uniform_share
@@ -37,7 +37,7 @@ class Split(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Crowd:
+class ObserverFixations:
     """The fixations on an image of `shape` by observer: their pixels, how many they stand for, and whose they are.
 
     `owners` are the places of the observers in `observers`.
@@ -52,7 +52,7 @@ class Crowd:
     owners: Array
 
     @classmethod
-    def of(cls, name: str, points: Fixations, shape: Shape) -> Crowd:
+    def of(cls, name: str, points: Fixations, shape: Shape) -> ObserverFixations:
         """The observers of fixations that all lie on the image.
 
         Raises:
@@ -90,10 +90,10 @@ class Crowd:
         )
 
 
-def left_out_splits(crowd: Crowd, number: int, draws: int, seed: int) -> list[Split]:
+def left_out_splits(observed: ObserverFixations, number: int, draws: int, seed: int) -> list[Split]:
     """Each observer in turn is predicted by `number` others, who are drawn anew `draws` times."""
-    n = len(crowd.observers)
-    rng = _generator(crowd, number, seed, "left out")
+    n = len(observed.observers)
+    rng = _generator(observed, number, seed, "left out")
     rounds = 1 if number == n - 1 else draws
     return [
         Split(tuple(sorted(rng.choice(np.delete(np.arange(n), held), number, replace=False).tolist())), (held,))
@@ -102,10 +102,10 @@ def left_out_splits(crowd: Crowd, number: int, draws: int, seed: int) -> list[Sp
     ]
 
 
-def half_splits(crowd: Crowd, number: int, draws: int, seed: int) -> list[Split]:
+def half_splits(observed: ObserverFixations, number: int, draws: int, seed: int) -> list[Split]:
     """As many pairs of groups of `number` observers as there are, `draws` times; each predicts the other."""
-    n = len(crowd.observers)
-    rng = _generator(crowd, number, seed, "halves")
+    n = len(observed.observers)
+    rng = _generator(observed, number, seed, "halves")
     found = []
     for _ in range(draws):
         order = rng.permutation(n).tolist()
@@ -115,14 +115,14 @@ def half_splits(crowd: Crowd, number: int, draws: int, seed: int) -> list[Split]
     return found
 
 
-def _generator(crowd: Crowd, number: int, seed: int, what: str) -> np.random.Generator:
+def _generator(observed: ObserverFixations, number: int, seed: int, what: str) -> np.random.Generator:
     """Random numbers that depend on the image and not on the others, nor on the order of the work."""
     return np.random.default_rng(
-        [seed, crc32(crowd.name.encode("utf-8", "surrogatepass")), number, crc32(what.encode())]
+        [seed, crc32(observed.name.encode("utf-8", "surrogatepass")), number, crc32(what.encode())]
     )
 
 
-def predictive_bits(crowd: Crowd, splits: Sequence[Sequence[Split]]) -> Array:
+def predictive_bits(observed: ObserverFixations, splits: Sequence[Sequence[Split]]) -> Array:
     """log2 of the density over the uniform one at the fixations that are predicted, in the mean over these.
 
     Of shape (numbers of observers, bandwidths, uniform parts): a row for each list of splits, in which one observer is
@@ -130,20 +130,20 @@ def predictive_bits(crowd: Crowd, splits: Sequence[Sequence[Split]]) -> Array:
     """
     found = np.zeros((len(splits), len(BANDWIDTHS), len(UNIFORMS)))
     share = np.asarray(UNIFORMS)[:, None, None]
-    height, width = crowd.shape
-    for held in range(len(crowd.observers)):
-        own = crowd.chosen((held,))
+    height, width = observed.shape
+    for held in range(len(observed.observers)):
+        own = observed.chosen((held,))
         places = [number for number, some in enumerate(splits) for one in some if one.predicted == (held,)]
         members = [one.predicting for some in splits for one in some if one.predicted == (held,)]
-        weights = np.stack([crowd.chosen(one) * crowd.counts for one in members])
+        weights = np.stack([observed.chosen(one) * observed.counts for one in members])
         weights /= weights.sum(axis=1, keepdims=True)
         for place, bandwidth in enumerate(BANDWIDTHS):
-            responses = gaussian_responses(crowd.rows[own], crowd.rows, height, bandwidth * height)
-            responses = responses * gaussian_responses(crowd.cols[own], crowd.cols, width, bandwidth * width)
+            responses = gaussian_responses(observed.rows[own], observed.rows, height, bandwidth * height)
+            responses = responses * gaussian_responses(observed.cols[own], observed.cols, width, bandwidth * width)
             smooth = np.maximum(responses @ weights.T, 0.0) * (height * width)
-            bits = np.einsum("uos,o->su", np.log2((1 - share) * smooth + share), crowd.counts[own])
+            bits = np.einsum("uos,o->su", np.log2((1 - share) * smooth + share), observed.counts[own])
             np.add.at(found[:, place], places, bits)
-    totals = [sum(crowd.counts[crowd.chosen(one.predicted)].sum() for one in some) for some in splits]
+    totals = [sum(observed.counts[observed.chosen(one.predicted)].sum() for one in some) for some in splits]
     return np.asarray(found / np.asarray(totals)[:, None, None])
 
 

@@ -174,4 +174,4 @@ class _ArrayView(PixelView):
 def _without_masked(values: LazyMap) -> LazyMap:
     """The values with the smallest of them where the weight is 0: a nan there would reach every gradient."""
     xp = values.xp
-    return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.extent()[0], values.weights)
+    return values.map(lambda x, low, weights: xp.where(weights > 0, x, low), values.min_max()[0], values.weights)

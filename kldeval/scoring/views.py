@@ -227,7 +227,7 @@ def answers_of(view: PairView, quantities: Sequence[Quantity]) -> list[PairAnswe
         return _without_misplaced(view, quantities)
     found = _measured(view, quantities)
     _check_dtype(view, quantities, found[0])
-    ends = [end for one in (quantities[0].pred, quantities[0].gt) for end in view.start(one).extent()]
+    ends = [end for one in (quantities[0].pred, quantities[0].gt) for end in view.start(one).min_max()]
     sizes = [view.size(part, MAP).n_pixels for part in range(view.n_parts)]
     if view.is_numpy:
         # a side that is one for all pairs has one extent
@@ -260,7 +260,7 @@ def _without_misplaced(view: PairView, quantities: Sequence[Quantity]) -> list[P
     if able:
         found = answers_of(view, able)
     else:
-        ends = [view.start(one).extent() for one in (quantities[0].pred, quantities[0].gt)]
+        ends = [view.start(one).min_max() for one in (quantities[0].pred, quantities[0].gt)]
         ranges = [ValueRange(float(low.min()), float(high.max())) for low, high in ends]
         found = [PairAnswers([], ranges[0], ranges[1]) for _ in view.pairs]
     made = []
@@ -384,5 +384,5 @@ def _by_map(statistic: Array, count: int) -> Any:
 
 def flag_outside(values: LazyMap, *, tolerance: float = 0.0) -> LazyMap:
     """The values with a problem noted where one is no probability."""
-    low, high = values.extent()
+    low, high = values.min_max()
     return values.flag("outside", (low < 0) | (high > 1 + tolerance), values.xp.where(low < 0, low, high))

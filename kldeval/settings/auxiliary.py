@@ -190,15 +190,15 @@ def parse_beside(name: str, text: str) -> Call:
     return Call("others", tuple({**entry.defaults, **call.keywords}.items())) if always else call
 
 
-def fixation_reading(chosen: Mapping[str, str]) -> Call:
+def fixation_reading(effective: Mapping[str, str]) -> Call:
     """How fixations are read, of the texts `fixation_base` and so on.
 
     Raises:
         UsageProblem: one of them means nothing.
     """
-    given = {part: chosen[f"fixation_{part}"] for part in READING if f"fixation_{part}" in chosen}
+    given = {part: effective[f"fixation_{part}"] for part in READING if f"fixation_{part}" in effective}
     if "threshold" in given and "on" not in given:  # a signature says it, or means the stored values
-        given["on"] = "stored" if chosen.get("scale") == "raw" else "unit"
+        given["on"] = "stored" if effective.get("scale") == "raw" else "unit"
     # commas separate the arguments of a call
     inside = ",".join(f"{part}={text.replace(',', ';')}" for part, text in given.items())
     call = FIXATIONS.parse(f"read({inside})")
@@ -234,16 +234,16 @@ def check_beside(settings: Settings, texts: Mapping[str, str], *, manifest: bool
         UsageProblem: naming the option, what the signature says and what was given.
     """
     for name, field in FIELDS.items():
-        wanted, given = (
+        wanted, found = (
             _without_norm(call) for call in (getattr(settings, field), parse_beside(name, texts.get(name, "none")))
         )
         is_word = wanted.name not in ("map", "maps")
         in_manifest = manifest and name == "mask" and wanted == MAPS
-        if wanted != given and not (given == NONE and (is_word or in_manifest)):
+        if wanted != found and not (found == NONE and (is_word or in_manifest)):
             flag = f"--{name.replace('_', '-')}"
             way_out = f"leave out {flag}" if is_word else f"give that with {flag}"
-            said = f"{flag} is {given}" if given != NONE else f"there is no {flag}"
-            msg = f"the signature says {field}:{wanted}, but {said}; {way_out}"
+            state = f"{flag} is {found}" if found != NONE else f"there is no {flag}"
+            msg = f"the signature says {field}:{wanted}, but {state}; {way_out}"
             raise UsageProblem(msg)
     return settings
 
@@ -348,42 +348,42 @@ STORED: Chain = (Call("stored"),)
 """The chain of a map that is taken as its file holds it."""
 
 TEXTS = (*REGISTRIES, "baseline_norm", *(f"fixation_{name}" for name in READING))
-"""The texts that `companion_parts` understands."""
+"""The texts that `auxiliary_parts` understands."""
 
 
-def companion_parts(chosen: Mapping[str, str], said: Mapping[str, str], metrics: Iterable[Call]) -> dict[str, Call]:
-    """The parts of the settings that stand for `chosen` texts, of which the user `said` some.
+def auxiliary_parts(effective: Mapping[str, str], given: Mapping[str, str], metrics: Iterable[Call]) -> dict[str, Call]:
+    """The parts of the settings that stand for the `effective` texts; `given` are those of the user.
 
     What no metric needs is left out, unless the user said it.
 
     Raises:
         UsageProblem: a text means nothing, a metric lacks what it needs, or something has no effect.
     """
-    found = {FIELDS[name]: parse_beside(name, chosen.get(name, "none")) for name in REGISTRIES}
-    found["baseline"] = _with_norm(found["baseline"], chosen, said)
-    found["fixations"] = fixation_reading(chosen)
+    found = {FIELDS[name]: parse_beside(name, effective.get(name, "none")) for name in REGISTRIES}
+    found["baseline"] = _with_norm(found["baseline"], effective, given)
+    found["fixations"] = fixation_reading(effective)
     calls = tuple(metrics)
     for name, field in (("baseline", "baseline"), ("other_map", "other")):
         needing = [call.name for call in calls if field in _needs(call)]
         if needing and found[field] == NONE:
             raise UsageProblem(_MISSING[field].format(metric=needing[0]))
         if not needing:
-            _refuse_idle(name, said, calls, "needs one")
+            _refuse_idle(name, given, calls, "needs one")
             found[field] = NONE
     if not any(METRICS[call.name].info.on == "fixations" for call in calls):
         for name in (f"fixation_{part}" for part in READING):
-            _refuse_idle(name, said, calls, "is of fixations")
+            _refuse_idle(name, given, calls, "is of fixations")
         found["fixations"] = AS_STORED
     return found
 
 
-def check_plain_labels(said: Mapping[str, str], labels: str | None) -> None:
+def check_plain_labels(given: Mapping[str, str], labels: str | None) -> None:
     """Refuse pixels without data beside labels; `labels` says why the ground truths hold some.
 
     Raises:
         UsageProblem: naming the option and the way out.
     """
-    if labels and "nodata" in said:
+    if labels and "nodata" in given:
         way_out = "give what does not count a label of its own, with --ignore-index"
         msg = f"{labels}, which take no --nodata; {way_out}"
         raise UsageProblem(msg)
@@ -509,13 +509,13 @@ def _pooled_maps(maps: str, info: MetricInfo) -> str:
     return "pixels" if info.statistics is not None and maps != "groups" else maps
 
 
-def check_pooled(said: Mapping[str, str], calls: Iterable[Call], *, is_labels: bool) -> None:
+def check_pooled(given: Mapping[str, str], calls: Iterable[Call], *, is_labels: bool) -> None:
     """Refuse a mean over maps that is asked for where each metric is a number of all pixels together.
 
     Raises:
         UsageProblem: naming the metric.
     """
-    if said.get("maps") != "mean":
+    if given.get("maps") != "mean":
         return
     registry: Registry[Any, MetricInfo] = METRICS
     if is_labels:
@@ -575,10 +575,10 @@ def _needs(call: Call) -> tuple[str, ...]:
     return METRICS[call.name].info.requires
 
 
-def _refuse_idle(name: str, said: Mapping[str, str], calls: Iterable[Call], lacking: str) -> None:
-    if name in said:
+def _refuse_idle(name: str, given: Mapping[str, str], calls: Iterable[Call], lacking: str) -> None:
+    if name in given:
         flag = f"--{name.replace('_', '-')}"
-        msg = f"{flag} {said[name]} has no effect: none of the metrics {_shown(calls)} {lacking}"
+        msg = f"{flag} {given[name]} has no effect: none of the metrics {_shown(calls)} {lacking}"
         raise UsageProblem(msg)
 
 
@@ -586,12 +586,12 @@ def _shown(calls: Iterable[Call]) -> str:
     return ", ".join(call.name for call in calls)
 
 
-def _with_norm(baseline: Call, chosen: Mapping[str, str], said: Mapping[str, str]) -> Call:
-    norm = chosen.get("baseline_norm")
+def _with_norm(baseline: Call, effective: Mapping[str, str], given: Mapping[str, str]) -> Call:
+    norm = effective.get("baseline_norm")
     if norm is None:
         return baseline
     if "norm" not in BASELINES[baseline.name].types:
-        if "baseline_norm" in said:
+        if "baseline_norm" in given:
             msg = f"--baseline-norm {norm} has no effect: the baseline {baseline} is no map"
             raise UsageProblem(msg)
         return baseline

@@ -23,11 +23,11 @@ from kldeval.normalization.steps import check_axis
 from kldeval.preprocessing.resize import RESIZES
 from kldeval.settings.auxiliary import (
     TEXTS,
+    auxiliary_parts,
     check_companions,
     check_plain_labels,
     check_pooled,
     check_stored,
-    companion_parts,
     restrict_to,
 )
 from kldeval.settings.labels import (
@@ -119,52 +119,52 @@ def make_settings(
     Raises:
         UsageProblem: naming everything that is wrong at once, one line each.
     """
-    attempt, said = ErrorCollector(), _said(texts)
-    if "metric" in said:
-        spelt = [attempt(partial(canonical_metrics, part)) for part in split_top_level(said["metric"], ",")]
+    attempt, given = ErrorCollector(), _given(texts)
+    if "metric" in given:
+        spelt = [attempt(partial(canonical_metrics, part)) for part in split_top_level(given["metric"], ",")]
         known = [part for part in spelt if part is not None]
-        said["metric"] = ",".join(known) if known else DEFAULT_METRICS
-    chosen = {**DEFAULTS, **_said(convention or {}), **_norms(said), **said}
-    parts: dict[str, Any] = attempt(lambda: _scales(chosen)) or {}
-    parts |= {key: attempt(partial(_choice, key, chosen.get(key))) for key in CHOICES if key != "scale"}
-    parts["resize"] = attempt(lambda: RESIZES.parse(chosen["resize"]))
-    parts["nodata"] = attempt(lambda: nodata_text(chosen))
-    parts["groups"] = attempt(lambda: _groups(said)) if parts["maps"] == "groups" else PARENT
-    labels = found_labels or attempt(lambda: what_says_labels(said))
-    parts.update(_chains(attempt, chosen, said, labels))
+        given["metric"] = ",".join(known) if known else DEFAULT_METRICS
+    effective = {**DEFAULTS, **_given(convention or {}), **_norms(given), **given}
+    parts: dict[str, Any] = attempt(lambda: _scales(effective)) or {}
+    parts |= {key: attempt(partial(_choice, key, effective.get(key))) for key in CHOICES if key != "scale"}
+    parts["resize"] = attempt(lambda: RESIZES.parse(effective["resize"]))
+    parts["nodata"] = attempt(lambda: nodata_text(effective))
+    parts["groups"] = attempt(lambda: _groups(given)) if parts["maps"] == "groups" else PARENT
+    labels = found_labels or attempt(lambda: what_says_labels(given))
+    parts.update(_chains(attempt, effective, given, labels))
     if parts["pred"] and parts["gt"]:
         attempt(lambda: check_labels_alone(parts["pred"], parts["gt"]))
-        said_axis = complete or "axis" in said or "axis=" in chosen["pred_norm"]
+        said_axis = complete or "axis" in given or "axis=" in effective["pred_norm"]
         parts["names_class_axis"] = said_axis and class_axis(parts["pred"]) is not None
     if labels:
         from kldeval.settings.labels import label_metrics
 
         attempt(lambda: check_class_axis(labels, named=parts.get("names_class_axis", True)))
-        parts["metrics"] = attempt(lambda: label_metrics(said, labels))
+        parts["metrics"] = attempt(lambda: label_metrics(given, labels))
     else:
-        eps = attempt(lambda: epsilon(said["eps"])) if "eps" in said else None
+        eps = attempt(lambda: epsilon(given["eps"])) if "eps" in given else None
         log_domain = bool(parts["pred"]) and ends_in_log(parts["pred"])
-        parts["metrics"] = attempt(lambda: density_metrics(said, eps, convention, log_domain=log_domain))
-    attempt(lambda: check_plain_labels(said, labels))
-    attempt(lambda: check_pooled(said, parts["metrics"] or (), is_labels=bool(labels)))
-    parts |= attempt(lambda: companion_parts(chosen, said, () if labels else parts["metrics"] or ())) or {}
+        parts["metrics"] = attempt(lambda: density_metrics(given, eps, convention, log_domain=log_domain))
+    attempt(lambda: check_plain_labels(given, labels))
+    attempt(lambda: check_pooled(given, parts["metrics"] or (), is_labels=bool(labels)))
+    parts |= attempt(lambda: auxiliary_parts(effective, given, () if labels else parts["metrics"] or ())) or {}
     attempt.raise_problems()
-    parts["takes_soft_labels"] = bool(labels) and "gt_norm" in said
-    parts["undecided"] = None if complete or labels or convention or "gt_norm" in said else said
-    parts["masks"] = said.get("masks", "") if complete else _masks(parts)
+    parts["takes_soft_labels"] = bool(labels) and "gt_norm" in given
+    parts["raw_texts"] = None if complete or labels or convention or "gt_norm" in given else given
+    parts["masks"] = given.get("masks", "") if complete else _masks(parts)
     settings = Settings(**parts)
-    check_pixel_chains(settings, said)
+    check_pixel_chains(settings, given)
     return checked(settings)
 
 
-def _scales(chosen: Mapping[str, str]) -> dict[str, str]:
+def _scales(effective: Mapping[str, str]) -> dict[str, str]:
     """The scale, and the side that is taken as stored beside one that is not.
 
     Raises:
         UsageProblem: a text is no scale.
     """
-    both = _choice("scale", chosen.get("scale"))
-    found = {side: _choice("scale", chosen.get(f"{side}_scale", both), f"{side}_scale") for side in _SIDES}
+    both = _choice("scale", effective.get("scale"))
+    found = {side: _choice("scale", effective.get(f"{side}_scale", both), f"{side}_scale") for side in _SIDES}
     if found["pred"] == found["gt"]:
         return {"scale": found["pred"], "raw": ""}
     return {"scale": "unit", "raw": next(side for side, scale in found.items() if scale == "raw")}
@@ -199,16 +199,16 @@ class ErrorCollector:
 
 
 def _chains(
-    attempt: ErrorCollector, chosen: Mapping[str, str], said: Mapping[str, str], labels: str | None
+    attempt: ErrorCollector, effective: Mapping[str, str], given: Mapping[str, str], labels: str | None
 ) -> dict[str, Chain | None]:
     """The chain of each side, with the axis that was said."""
-    chains = {side: attempt(partial(parse_chain, chosen[f"{side}_norm"])) for side in _SIDES}
-    axis = attempt(lambda: _axis(said["axis"])) if "axis" in said else None
+    chains = {side: attempt(partial(parse_chain, effective[f"{side}_norm"])) for side in _SIDES}
+    axis = attempt(lambda: _axis(given["axis"])) if "axis" in given else None
     if axis is not None and all(chains.values()):
         takers = [] if labels else [side for side in _SIDES if takes_axis(chains[side])]
         for side in takers or _SIDES[:1]:
-            chains[side] = attempt(partial(with_axis, chosen[f"{side}_norm"], axis))
-    return {**chains, "gt": attempt(lambda: label_chain(said, labels))} if labels else chains
+            chains[side] = attempt(partial(with_axis, effective[f"{side}_norm"], axis))
+    return {**chains, "gt": attempt(lambda: label_chain(given, labels))} if labels else chains
 
 
 def checked(settings: Settings) -> Settings:
@@ -283,24 +283,24 @@ def as_labels(settings: Settings, found: str) -> Settings:
     Raises:
         UsageProblem: the texts have no meaning for labels.
     """
-    return make_settings(settings.undecided or {}, found_labels=found)
+    return make_settings(settings.raw_texts or {}, found_labels=found)
 
 
-def _said(texts: Texts) -> dict[str, str]:
-    said = {key: text for key, text in texts.items() if text is not None}
-    if said.get("reduction") == PER_DISTRIBUTION:
-        said["reduction"] = "slices"
-    return said
+def _given(texts: Texts) -> dict[str, str]:
+    given = {key: text for key, text in texts.items() if text is not None}
+    if given.get("reduction") == PER_DISTRIBUTION:
+        given["reduction"] = "slices"
+    return given
 
 
-def _groups(said: Mapping[str, str]) -> str:
-    group_by = said.get("group_by", PARENT)
+def _groups(given: Mapping[str, str]) -> str:
+    group_by = given.get("group_by", PARENT)
     check_grouping(group_by)
     return group_by
 
 
-def _norms(said: dict[str, str]) -> dict[str, str]:
-    return {"pred_norm": said["norm"], "gt_norm": said["norm"]} if "norm" in said else {}
+def _norms(given: dict[str, str]) -> dict[str, str]:
+    return {"pred_norm": given["norm"], "gt_norm": given["norm"]} if "norm" in given else {}
 
 
 def _choice(key: str, text: str | None, option: str = "") -> str:

@@ -37,16 +37,16 @@ def is_labels(chain: Chain) -> bool:
     return chain[0].name == "labels"
 
 
-def what_says_labels(said: Mapping[str, str]) -> str | None:
+def what_says_labels(given: Mapping[str, str]) -> str | None:
     """Why the ground truths hold labels, from what a user said; None where nothing says so."""
-    if split_call(split_top_level(said.get("gt_norm", ""), "+")[0])[0] == "labels":
-        return f"--gt-norm {said['gt_norm']} asks for labels"
+    if split_call(split_top_level(given.get("gt_norm", ""), "+")[0])[0] == "labels":
+        return f"--gt-norm {given['gt_norm']} asks for labels"
     for key in LABEL_FLAGS:
-        if key in said and said[key] != "false":
-            value = "" if key == "reduce_zero_label" else f" {said[key]}"
+        if key in given and given[key] != "false":
+            value = "" if key == "reduce_zero_label" else f" {given[key]}"
             return f"{flag_of(key)}{value} is for labels"
-    texts = split_top_level(said.get("metric", "ce"), ",")
-    over_pixels = said.get("maps") == "pixels" and "axis" in said
+    texts = split_top_level(given.get("metric", "ce"), ",")
+    over_pixels = given.get("maps") == "pixels" and "axis" in given
     if not over_pixels and all(text in METRICS for text in texts):
         return None  # and the metrics of labels need not be imported to say so
 
@@ -55,26 +55,26 @@ def what_says_labels(said: Mapping[str, str]) -> str | None:
     return next((f"the metric {text} is for labels" for text in texts if is_of_labels_alone(text)), None)
 
 
-def label_chain(said: Mapping[str, str], reason: str) -> Chain:
+def label_chain(given: Mapping[str, str], reason: str) -> Chain:
     """The chain of a ground truth of labels.
 
     Raises:
         UsageProblem: another chain is asked for, or two labels that do not count.
     """
-    chain = parse_chain(said.get("gt_norm", "labels"))
+    chain = parse_chain(given.get("gt_norm", "labels"))
     if not is_labels(chain):
-        msg = f"{reason}, which are not normalised; leave out --gt-norm {said['gt_norm']}"
+        msg = f"{reason}, which are not normalised; leave out --gt-norm {given['gt_norm']}"
         raise UsageProblem(msg)
-    given = dict(chain[0].arguments)
-    if "ignore_index" in said:
-        where = f"--ignore-index {said['ignore_index']}"
-        number = parse_value(said["ignore_index"], int, where)
-        if given.setdefault("ignore_index", number) != number:
+    arguments = dict(chain[0].arguments)
+    if "ignore_index" in given:
+        where = f"--ignore-index {given['ignore_index']}"
+        number = parse_value(given["ignore_index"], int, where)
+        if arguments.setdefault("ignore_index", number) != number:
             msg = f"{where} contradicts --gt-norm {format_chain(chain)}"
             raise UsageProblem(msg)
-    if parse_value(said.get("reduce_zero_label", "false"), bool, "--reduce-zero-label"):
-        given["reduce_zero"] = True
-    return (STEPS["labels"].call(**given), *chain[1:])
+    if parse_value(given.get("reduce_zero_label", "false"), bool, "--reduce-zero-label"):
+        arguments["reduce_zero"] = True
+    return (STEPS["labels"].call(**arguments), *chain[1:])
 
 
 def check_labels_alone(pred: Chain, gt: Chain) -> None:
@@ -143,18 +143,18 @@ def is_of_labels_alone(text: str) -> bool:
     )
 
 
-def label_metrics(said: Mapping[str, str], reason: str) -> tuple[Call, ...]:
+def label_metrics(given: Mapping[str, str], reason: str) -> tuple[Call, ...]:
     """The metrics on labels, with parameters from their parentheses, else from the flags.
 
     Raises:
         UsageProblem: a metric is one of densities, a flag has no effect, or a value is out of its range.
     """
-    flags = _flags(said)
-    texts = split_top_level(said.get("metric", "ce"), ",")
+    flags = _flags(given)
+    texts = split_top_level(given.get("metric", "ce"), ",")
     calls = parse_all(lambda text: _metric(text, flags, reason), texts)
     for key in ("eps", *flags):
-        if key in said and not any("(" not in text and key in LABEL_METRICS[text].types for text in texts):
-            msg = f"{flag_of(key)} {said[key]} has no effect: {reason}, and none of {', '.join(texts)} uses it"
+        if key in given and not any("(" not in text and key in LABEL_METRICS[text].types for text in texts):
+            msg = f"{flag_of(key)} {given[key]} has no effect: {reason}, and none of {', '.join(texts)} uses it"
             raise UsageProblem(msg)
     if len(set(calls)) < len(calls):
         msg = f"a metric is named twice: {', '.join(map(str, calls))}"
@@ -162,12 +162,12 @@ def label_metrics(said: Mapping[str, str], reason: str) -> tuple[Call, ...]:
     return calls
 
 
-def _flags(said: Mapping[str, str]) -> dict[str, Any]:
+def _flags(given: Mapping[str, str]) -> dict[str, Any]:
     """The parameters that flags give to the metrics."""
     types = LABEL_METRICS["ce"].types
-    given = [key for key in METRIC_FLAGS if key in said]
-    values = parse_all(lambda key: parse_value(said[key], types[key], f"{flag_of(key)} {said[key]}"), given)
-    return dict(zip(given, values, strict=True))
+    keys = [key for key in METRIC_FLAGS if key in given]
+    values = parse_all(lambda key: parse_value(given[key], types[key], f"{flag_of(key)} {given[key]}"), keys)
+    return dict(zip(keys, values, strict=True))
 
 
 def _metric(text: str, flags: Mapping[str, Any], reason: str) -> Call:

@@ -28,7 +28,7 @@ DEFAULT_EPSILON = 2.2204e-16
 
 
 def density_metrics(
-    said: Mapping[str, str], eps: float | None, convention: Texts | None, *, log_domain: bool
+    given: Mapping[str, str], eps: float | None, convention: Texts | None, *, log_domain: bool
 ) -> tuple[Call, ...]:
     """The metrics, with constants from the first that applies: parentheses, --eps, the convention, the default.
 
@@ -36,11 +36,11 @@ def density_metrics(
         UsageProblem: a metric is unknown, wrong or named twice, or `--eps` has no effect.
     """
     named = _convention_metrics(convention)
-    texts = split_top_level(said.get("metric", DEFAULT_METRICS), ",")
+    texts = split_top_level(given.get("metric", DEFAULT_METRICS), ",")
     calls = parse_all(lambda text: _metric(text, eps, named, log_domain=log_domain), texts)
     shown = ", ".join(map(str, calls))
     if eps is not None and not any("(" not in text and with_epsilon(text, eps) for text in texts):
-        msg = f"--eps {said['eps']} has no effect: none of the metrics {shown} uses it"
+        msg = f"--eps {given['eps']} has no effect: none of the metrics {shown} uses it"
         raise UsageProblem(msg)
     if len(set(calls)) < len(calls):
         msg = f"a metric is named twice: {shown}"
@@ -132,8 +132,8 @@ def gt_chain(chain: Chain) -> Chain:
     return AS_STORED if _spreads(chain) or any(call.name in SIGMOIDS for call in chain) else chain
 
 
-def check_pixel_chains(settings: Settings, said: Collection[str]) -> None:
-    """Refuse chains that a user asked for and that no metric would take; `said` are the names of the user's texts.
+def check_pixel_chains(settings: Settings, given: Collection[str]) -> None:
+    """Refuse chains that a user asked for and that no metric would take; `given` are the names of the user's texts.
 
     Raises:
         UsageProblem: naming the chain and what would be right.
@@ -141,13 +141,13 @@ def check_pixel_chains(settings: Settings, said: Collection[str]) -> None:
     if settings.is_labels or not all(map(is_of_pixels, settings.metrics)):
         return
     names = ", ".join(call.name for call in settings.metrics)
-    if pred_chain(settings.pred) != settings.pred and ("norm" in said or "pred_norm" in said):
+    if pred_chain(settings.pred) != settings.pred and ("norm" in given or "pred_norm" in given):
         msg = (
             f"{names} takes a probability in 0..1 from each pixel, and {format_chain(settings.pred)!r} makes a "
             "distribution over pixels; leave it out, or use --norm sigmoid for logits"
         )
         raise UsageProblem(msg)
-    if gt_chain(settings.gt) != settings.gt and "gt_norm" in said:
+    if gt_chain(settings.gt) != settings.gt and "gt_norm" in given:
         msg = (
             f"{names} takes the ground truth in 0..1 as it is stored, not after {format_chain(settings.gt)!r}; leave "
             "out --gt-norm"

@@ -20,7 +20,7 @@ TAG = "tag"
 """The value that each file says itself, in its tags or attributes."""
 
 
-def nodata_text(chosen: Mapping[str, str]) -> str:
+def nodata_text(effective: Mapping[str, str]) -> str:
     """The setting for the texts `nodata` and `nodata_pred`, as it stands in signatures; "" without any.
 
     >>> nodata_text({"nodata": "-9999.0", "nodata_pred": "mask"}), nodata_text({"nodata": "tag"})
@@ -29,16 +29,16 @@ def nodata_text(chosen: Mapping[str, str]) -> str:
     Raises:
         UsageProblem: the value is no number, the rule none of those there are, or there is a rule without a value.
     """
-    rule = chosen.get("nodata_pred", RULES[0])
+    rule = effective.get("nodata_pred", RULES[0])
     if rule not in RULES:
         msg = f"--nodata-pred {rule}: {rule!r} is none of {', '.join(RULES)}{did_you_mean(rule, RULES)}"
         raise UsageProblem(msg)
-    if "nodata" not in chosen:
+    if "nodata" not in effective:
         if rule != RULES[0]:
             msg = f"--nodata-pred {rule} has no effect without --nodata VALUE, which says how such pixels are marked"
             raise UsageProblem(msg)
         return ""
-    text = TAG if chosen["nodata"] == TAG else _number(chosen["nodata"])
+    text = TAG if effective["nodata"] == TAG else _number(effective["nodata"])
     return text if rule == RULES[0] else f"{text}{_RULE}{rule}"
 
 

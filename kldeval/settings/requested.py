@@ -48,16 +48,16 @@ def requested_settings(requested: Requested, spell: Callable[[str], str] = str) 
     if not requested.signatures:
         attempt = ErrorCollector()
         named, metrics = attempt(lambda: _named_texts(requested)) or (None, None)
-        said = {name: text for name, text in requested.texts.items() if text is not None}
+        given = {name: text for name, text in requested.texts.items() if text is not None}
         default = {} if metrics is None else {"metric": metrics}
-        all_said = {**default, **said, **requested.beside}
-        made: Settings | None = attempt(lambda: make_settings(all_said, convention=named))
+        all_given = {**default, **given, **requested.beside}
+        made: Settings | None = attempt(lambda: make_settings(all_given, convention=named))
         attempt.raise_problems()
         return cast("Settings", made)
     every = {**requested.texts, "convention": requested.convention, "preset": requested.preset}
-    given = [spell(name) for name, text in every.items() if text is not None]
-    if given:
-        msg = f"{spell('signature')} says every number's setting already; leave out {', '.join(given)}"
+    spelt = [spell(name) for name, text in every.items() if text is not None]
+    if spelt:
+        msg = f"{spell('signature')} says every number's setting already; leave out {', '.join(spelt)}"
         raise UsageProblem(msg)
     texts = requested.signatures
     settings = parse_signature(texts[0]) if len(texts) == 1 else combined(texts)

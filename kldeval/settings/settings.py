@@ -57,7 +57,7 @@ class Settings:
     group of a map is where `maps` is "groups": where the headline is the mean over their means.
     The last three move none: `names_class_axis`, whether class maps may be read, because their axis was named;
     `takes_soft_labels`, whether a ground truth of the prediction's shape holds labels, because that was said; and
-    `undecided`, the texts that say nothing of what the ground truths hold: the files tell densities from labels.
+    `raw_texts`, the texts that say nothing of what the ground truths hold: the files tell densities from labels.
     """
 
     metrics: tuple[Call, ...]
@@ -86,7 +86,7 @@ class Settings:
     weights: Call = NONE
     names_class_axis: bool = field(default=False, compare=False)
     takes_soft_labels: bool = field(default=False, compare=False)
-    undecided: Texts | None = field(default=None, compare=False, repr=False)
+    raw_texts: Texts | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_labels(self) -> bool:

@@ -390,7 +390,7 @@ def _chains(settings: Settings, row: Convention) -> Iterator[tuple[str, str]]:
 
 def _is_of_row(call: Call, row: Convention) -> bool:
     """Whether a metric is as the convention says, or takes no constants: then the densities are all that it needs."""
-    said = {text.partition("(")[0]: text for text in (*row.metrics, *row.companions)}
+    said = {text.partition("(")[0]: text for text in (*row.metrics, *row.auxiliary_metrics)}
     if call.name in said:
         return str(call) == said[call.name]
     if call.name == "kld-reverse" and "kld" in said:

@@ -8,8 +8,9 @@ where it cannot, the signature is refused by the name of what has moved.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UsageProblem
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.steps import STEPS

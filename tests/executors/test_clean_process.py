@@ -20,7 +20,7 @@ import ctypes, operator, os, signal, sys, threading, time, warnings
 from functools import partial
 from pathlib import Path
 from kldeval.executors import local
-from kldeval.executors.beside import CleanProcess
+from kldeval.executors.clean_process import CleanProcess
 from kldeval.executors.local import in_order
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()

@@ -191,3 +191,26 @@ def test_where_a_map_lies_in_memory_moves_no_bit(norm: str) -> None:
             pred = room[start : start + gt.size].reshape(gt.shape)
             pred[...] = gt
             assert kldeval.kld(pred, gt, norm=norm, eps=0) == 0
+
+
+@pytest.mark.parametrize("large", [1, 10**9])
+@patch("kldeval.normalization.lazy_map.BLOCK_PIXELS", 200)
+def test_copies_of_a_map_in_any_layout_have_one_sum(large: int) -> None:
+    rng = np.random.default_rng(8)
+    with patch("kldeval.normalization.arithmetic.LARGE", large):
+        for _ in range(5):
+            gt = (10 ** rng.uniform(-9, 0, (41, 50))).astype(np.float32)
+            doubled = np.repeat(gt, 2, axis=1)
+            for pred in (doubled[:, ::2], np.asfortranarray(gt), gt.astype(np.float64), gt.astype(">f4")):
+                assert kldeval.kld(pred, gt, norm="sum-to-one", eps=0) == 0
+
+
+@patch("kldeval.normalization.lazy_map.BLOCK_PIXELS", 200)
+@patch("kldeval.normalization.arithmetic.LARGE", 1)
+def test_sums_do_not_depend_on_whether_opencv_takes_them() -> None:
+    gt = (10 ** np.random.default_rng(9).uniform(-9, 0, (41, 50))).astype(np.float32)
+    for stored in ("float32", "float64", "uint16"):
+        maps = (gt * 60_000).astype(stored), np.ones((41, 50))
+        by_opencv = kldeval.ce(*maps, norm="sum-to-one")
+        with patch("kldeval.normalization.arithmetic.ADDED_BY_OPENCV", ()):
+            assert kldeval.ce(*maps, norm="sum-to-one") == by_opencv

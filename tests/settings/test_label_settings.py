@@ -56,11 +56,11 @@ class TestWhatSaysLabels:
     def test_densities_or_labels(self, texts: dict[str, str]) -> None:
         chosen = labelled(**texts)
         assert not chosen.is_labels
-        assert (chosen.undecided is None) == ("gt_norm" in texts)
+        assert (chosen.raw_texts is None) == ("gt_norm" in texts)
 
     def test_a_convention_is_about_densities(self) -> None:
         convention = {"pred_norm": "softmax", "gt_norm": "softmax", "metric": "kld,ce"}
-        assert settings_of({"axis": "0"}, convention=convention).undecided is None
+        assert settings_of({"axis": "0"}, convention=convention).raw_texts is None
 
     def test_a_file_that_holds_labels_makes_the_same_texts_settings_for_labels(self) -> None:
         texts = {"norm": "softmax", "axis": "0", "metric": "ce", "base": "2"}

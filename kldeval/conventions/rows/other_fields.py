@@ -220,7 +220,7 @@ AFFORDANCE = Convention(
     pred="minmax+sum-to-one(offset=1e-12)",
     gt="sum-to-one(offset=1e-12)",
     metrics=("kld(log_eps=1e-12,ratio_eps=1e-12)", "ce(ratio_eps=1e-12)"),
-    companions=("sim(of=norm)",),
+    auxiliary_metrics=("sim(of=norm)",),
     empty_gt="zero",
     empty_pred="nan",
     source=Source(

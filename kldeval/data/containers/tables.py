@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from kldeval.data.readers.entries import check_count
 from kldeval.data.readers.files import check_regular, refusals
 from kldeval.data.readers.foreign import OWN
 from kldeval.data.readers.stored import unreadable
+from kldeval.dataclass import NamedTuple
 from kldeval.digests import stamp_of
 from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX, BytesInMemory, MapInMemory, Member

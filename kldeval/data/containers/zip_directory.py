@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
+from kldeval.dataclass import NamedTuple
 from kldeval.regular import open_regular
 
 if TYPE_CHECKING:

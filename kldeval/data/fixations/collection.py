@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.caching import KeptResults
 from kldeval.data.fixations import has_fixations, read_fixations
 from kldeval.data.fixations.documents import Frames
 from kldeval.data.fixations.tables import LISTS
 from kldeval.data.listing import list_folder, name_of
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.records import rescale_positions

@@ -20,10 +20,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.files import refusals
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.packages import check_package
 from kldeval.process import leave_interrupts, make_expendable, signals_wait

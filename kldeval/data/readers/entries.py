@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import printable
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import re
 from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.netcdf_header import check_header
 from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.data.readers.zarr_stores import opened_store
+from kldeval.dataclass import NamedTuple
 from kldeval.digests import ABSENT, Stamp, stamp_of
 from kldeval.errors import examples
 from kldeval.grids import Coordinates

@@ -6,9 +6,10 @@ Format: ITU-T T.800, https://www.itu.int/rec/T-REC-T.800, annex A
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kldeval.data.readers.stored import unreadable
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import UnreadableMap
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import struct
 import zlib
 from dataclasses import field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from kldeval.data.readers import matlab_hdf5
 from kldeval.data.readers.entries import StoredArray
 from kldeval.data.readers.files import check_regular, read_bytes
 from kldeval.data.readers.stored import SLACK, Limits, unreadable
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.digests import stamp_of
 from kldeval.errors import printable
 from kldeval.memory import BytesInMemory

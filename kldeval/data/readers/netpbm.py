@@ -9,11 +9,12 @@ Formats: https://netpbm.sourceforge.net/doc/pam.html and the pages beside it; PF
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
+from kldeval.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

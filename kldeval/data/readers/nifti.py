@@ -12,12 +12,13 @@ from __future__ import annotations
 import io
 import math
 from functools import cache
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.data.readers.voxels import check_values, inflating, read_values, volume_opened
+from kldeval.dataclass import NamedTuple
 from kldeval.errors import MissingDependency
 from kldeval.grids import Grid
 from kldeval.packages import load_package

@@ -13,7 +13,7 @@ import io
 import math
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from kldeval.data.readers.files import reason
 from kldeval.data.readers.nifti import ADVICE, SPACE, only_space, whole_numbers, with_classes
 from kldeval.data.readers.stored import SLACK, Limits, Stored, unreadable
 from kldeval.data.readers.voxels import check_values, read_values, volume_opened
+from kldeval.dataclass import NamedTuple
 from kldeval.detached import HEADER, is_beside, named_file
 from kldeval.errors import MissingDependency, printable
 from kldeval.grids import Grid

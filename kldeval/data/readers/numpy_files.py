@@ -12,13 +12,13 @@ from functools import lru_cache
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
-from kldeval.dataclass import dataclass
+from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.digests import NOTED, note
 from kldeval.errors import UnreadableMap, printable
 from kldeval.memory import BytesInMemory, MapInMemory

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from kldeval.arrays import opencv
 from kldeval.data.readers import foreign, jpeg2000
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, orientation, upright
 from kldeval.data.readers.stored import Limits, Stored, check_expansion, check_size, unreadable
+from kldeval.dataclass import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,9 +16,10 @@ import warnings
 from collections import deque
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kldeval._version import __version__
+from kldeval.dataclass import NamedTuple
 from kldeval.executors.messages import Message, failure, forward_warnings, heed
 from kldeval.process import ONE_THREAD, is_single_threaded, settle_process, share_cores, signals_wait
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from kldeval.executors.protocol import Item, Work
 
 
-STARTED = "import sys; sys.path[:] = sys.argv[3:]; from kldeval.executors.beside import main; main()"
+STARTED = "import sys; sys.path[:] = sys.argv[3:]; from kldeval.executors.clean_process import main; main()"
 """What the clean process runs. It looks for modules where the program does, not in the folder that it is called in."""
 
 OWN_NAMES = {

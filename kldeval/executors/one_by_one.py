@@ -1,6 +1,6 @@
 """Items that may end whoever works on them, each in a process that does nothing else: for workers with many threads.
 
-`python -m kldeval.executors.alone` reads pickles from its standard input, the work and then items one by one, and
+`python -m kldeval.executors.one_by_one` reads pickles from its standard input, the work and then items one by one, and
 answers each on its standard output.
 """
 
@@ -55,7 +55,7 @@ def one_by_one(work: Work[Any, Any], items: Sequence[Any]) -> list[Any]:
 
 class _Child:
     def __init__(self, work: Work[Any, Any]) -> None:
-        command = [sys.executable, "-m", "kldeval.executors.alone"]
+        command = [sys.executable, "-m", "kldeval.executors.one_by_one"]
         with signals_wait():
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ours
         self._is_sent = False

@@ -20,7 +20,7 @@ HOME = Path(__file__).parents[2]
 HEAD = """
 import os, signal, sys, warnings
 import numpy as np
-from kldeval.executors.ahead import ForkedAhead
+from kldeval.executors.forked_ahead import ForkedAhead
 from kldeval.executors.local import LocalPool
 from kldeval.executors.shared_memory import BLOCK_BYTES, SharedBlocks
 

@@ -12,11 +12,11 @@ import oracle
 import pytest
 from every import conventions
 
-HERE = Path(__file__).parent
-GOLDEN = json.loads((HERE / "golden" / "conventions.json").read_text())
+TESTS = Path(__file__).parents[1]
+GOLDEN = json.loads((TESTS / "golden" / "conventions.json").read_text())
 """float64 values of every named convention on six pairs, made with the project's own survey of the original codes."""
 
-PAIRS = np.load(HERE / "golden" / "pairs.npz")
+PAIRS = np.load(TESTS / "golden" / "pairs.npz")
 SMALL = ("smooth8", "zeros8", "logits", "float")
 LARGE = {
     "smooth8_large": ("exact", "fixatons", "salient360", "gazegan", "unisal", "row-softmax"),
