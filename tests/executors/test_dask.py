@@ -42,30 +42,9 @@ sys.addaudithook(look)
 """What a worker reads at its start: files of this name end whoever reads them."""
 
 
-FORKING = """
-import os, runpy, signal, sys
-import distributed.cli.dask_scheduler, distributed.cli.dask_worker
-import kldeval.executors.dask
-from distributed.security import Security
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-for line in sys.stdin:
-    code, *words = eval(line)
-    process = os.fork()
-    if not process:
-        os.setsid()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        sys.stdin.close()
-        os.dup2(2, 1)
-        sys.argv = ["dask", *words]
-        exec(code, {"__name__": "__main__"})
-        sys.exit()
-    print(process, flush=True)
-"""
-"""Forks the processes of a cluster, each of which would take half a second to import Dask."""
-
 SCHEDULER = """
+import sys
 import dask
-from distributed.cli.dask_scheduler import main
 from distributed.security import Security
 security = Security.temporary()
 place = "distributed.comm.tls"
@@ -74,11 +53,10 @@ for file, text in (("ca", security.tls_ca_file), ("cert", security.tls_client_ce
 for role in ("scheduler", "worker", "client"):
     dask.config.set({f"{place}.{role}.cert": "cert.pem", f"{place}.{role}.key": "key.pem"})
 dask.config.set({f"{place}.ca-file": "ca.pem"})
+from distributed.cli.dask_scheduler import main
 main()
 """
 """A scheduler that makes the certificates for all others first."""
-
-WORKER = "from distributed.cli.dask_worker import main; main()"
 
 PROGRAM = """
 import ctypes, json, os, signal, sys, threading, time, types, warnings
@@ -219,9 +197,8 @@ class Cluster:
     """A scheduler and its workers, as processes of their own."""
 
     root: Path
-    environment: dict[str, str]
-    forking: subprocess.Popen[str]
-    processes: list[int] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def file(self) -> Path:
@@ -230,29 +207,35 @@ class Cluster:
     @property
     def encrypted(self) -> str:
         """Its second address, which it says in its log alone."""
-        found = re.search(r"tls://[0-9.:]+", self.log)
+        found = re.search(r"tls://[0-9.:]+", (self.root / "cluster.log").read_text())
         assert found is not None
         return found[0]
 
-    @property
-    def log(self) -> str:
-        return (self.root / "cluster.log").read_text()
-
-    def start(self, code: str, *words: str) -> None:
-        assert self.forking.stdin is not None
-        assert self.forking.stdout is not None
-        print([code, *words, "--scheduler-file", str(self.file), "--no-dashboard"], file=self.forking.stdin, flush=True)
-        self.processes.append(int(self.forking.stdout.readline() or pytest.fail(self.log)))
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self.root / "cluster.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *words, "--scheduler-file", str(self.file), "--no-dashboard"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                cwd=self.root,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
 
     def start_worker(self) -> None:
         """Without a nanny, which would start another one for each that dies, and takes a process itself."""
-        self.start(WORKER, "--no-nanny", "--nthreads", "1", "--local-directory", ".", "--host", "127.0.0.1")
+        words = ("--no-nanny", "--nthreads", "1", "--local-directory", ".", "--host", "127.0.0.1")
+        self.start("-m", "distributed.cli.dask_worker", *words)
 
     def end(self) -> None:
         """Nothing is kept of it: it and what it started end at once, where a worker's farewell may take seconds."""
         for process in self.processes:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)
+        for process in self.processes:
+            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -264,20 +247,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     variables = {"DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s", f"{place}__CA_FILE": str(root / "ca.pem")}
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         variables |= {f"{place}__{role}__CERT": str(root / "cert.pem"), f"{place}__{role}__KEY": str(root / "key.pem")}
-    environment = {**os.environ, **variables, "PYTHONPATH": f"{root}{os.pathsep}{HOME}"}
-    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with (
-        (root / "cluster.log").open("ab") as log,
-        running([sys.executable, "-c", FORKING], env=environment, cwd=root, stderr=log, **streams) as forking,
-    ):
-        found = Cluster(root, environment, forking)
-        try:
-            found.start(SCHEDULER, "--host", "127.0.0.1", "--port", "0,0", "--protocol", "tcp,tls")
-            assert happens(found.file.is_file), found.log
-            yield found
-        finally:
-            found.end()
-            forking.kill()
+    found = Cluster(root, {**os.environ, **variables, "PYTHONPATH": f"{root}{os.pathsep}{HOME}"})
+    try:
+        found.start("-c", SCHEDULER, "--host", "127.0.0.1", "--port", "0,0", "--protocol", "tcp,tls")
+        assert happens(found.file.is_file), (root / "cluster.log").read_text()
+        yield found
+    finally:
+        found.end()
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +306,7 @@ def answers(cluster: Cluster, seen: LookedAt) -> dict[str, Any]:
         "recipes": recipes(),
         "long": long,
         "kept": [str(cluster.root / f"kept{number}") for number in range(2)],
-        "scheduler": cluster.processes[0],
+        "scheduler": cluster.processes[0].pid,
     }
     environment = {**cluster.environment, "PYTHONPATH": f"{HOME}{os.pathsep}{HOME / 'tests'}"}
     streams: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
