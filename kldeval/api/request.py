@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.api.sources import BESIDE, beside, check_paired, class_axes, folder_of, is_path
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import NamedTuple
-from kldeval.errors import UsageProblem
+from kldeval.errors import UnknownName, UsageProblem
 from kldeval.functional import check_names, requested
 from kldeval.memory import NamedMaps
 from kldeval.run_options import RunOptions
@@ -17,7 +17,7 @@ from kldeval.settings.auxiliary import beside_paths, beside_texts
 from kldeval.settings.build import KNOWN_TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from kldeval.memory import MapFolder
     from kldeval.settings.settings import Settings
@@ -64,7 +64,7 @@ class LibraryCall(NamedTuple):
 
 
 def library_call(
-    options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_items: Iterable[str] = ()
+    keywords: Mapping[str, Any], *, known: Iterable[str] = OPTIONS, beside_items: Iterable[str] = ()
 ) -> LibraryCall:
     """The settings and the options of a run that keywords stand for; None is not said.
 
@@ -74,7 +74,11 @@ def library_call(
         UnknownName: a keyword does not exist.
         UsageProblem: one has no meaning.
     """
-    options = {name: value for name, value in options.items() if value is not None}
+    options = {name: value for name, value in keywords.items() if value is not None}
+    of_evaluate = [name for name in options if name in OPTIONS and name not in known]
+    if of_evaluate:
+        msg = f"unknown option {', '.join(map(repr, of_evaluate))} here: it is one of evaluate, and means nothing here"
+        raise UnknownName(msg)
     check_names(options, known)
     if "device" in options:
         options["device"] = str(options["device"])  # torch has devices that are no texts

@@ -17,7 +17,7 @@ from kldeval.arrays import as_numpy
 from kldeval.errors import UsageProblem, count
 from kldeval.grammar import unknown
 from kldeval.memory import MapInMemory, NamedMaps
-from kldeval.parameters import explicit, rows_parameters
+from kldeval.parameters import explicit, row_keywords, rows_parameters
 from kldeval.reports import rows as documents
 from kldeval.wording import in_python, speaks_python
 
@@ -108,12 +108,12 @@ class Rows(Saved, documents.RowsReport):
         return frame
 
     @speaks_python
-    def save(self, path: str | os.PathLike[str], **looks: Any) -> None:
+    def save(self, path: str | os.PathLike[str], *, precision: int = 4) -> None:  # type: ignore[override] # no pictures
         """Write a file in the format of its suffix: .json, .html, .csv, .tsv, .md, .tex, .txt.
 
         Args:
             path: the file, which is replaced whole or left as it is.
-            looks: how a table for people looks: precision.
+            precision: digits after the point in tables for people.
 
         Raises:
             UsageProblem: no format has this suffix, or the file cannot be written.
@@ -125,7 +125,7 @@ class Rows(Saved, documents.RowsReport):
 
         format_ = format_of_file(str(path))
         check_target(Path(path))
-        write_atomically(path, rows_text(self, format_, Options(**looks)))
+        write_atomically(path, rows_text(self, format_, Options(precision=precision)))
 
     def _page(self, options: Options) -> Page:
         from kldeval.writers.rows_page import rows_page
@@ -179,7 +179,7 @@ def rows(
         options |= {"norm": "softmax", "axis": options.get("axis") or "-1"}
     if not (options.get("metric") or options.get("signature")):
         options["metric"] = "kld"
-    call = library_call({**options, "maps": "rows"})
+    call = library_call({**options, "maps": "rows"}, known=row_keywords())
     sides = _side(pred, "pred"), _side(gt, "gt")
     right = None if labels is None else Path(labels) if is_path(labels) else _side(labels, "labels")
     with shown_progress(progress) as told:
