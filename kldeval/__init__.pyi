@@ -247,7 +247,7 @@ def evaluate(
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
-    engine_timeout: str | PathLike[str] | None = None,
+    engine_timeout: float | None = None,
     client: Any = None,
     confidence: float | None = None,
     resamples: int | None = None,
@@ -353,7 +353,7 @@ def evaluate(
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
-    engine_timeout: str | PathLike[str] | None = None,
+    engine_timeout: float | None = None,
     client: Any = None,
     confidence: float | None = None,
     resamples: int | None = None,
@@ -379,7 +379,7 @@ def audit(
     client: Any = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
     engine: str | None = None,
-    engine_timeout: str | PathLike[str] | None = None,
+    engine_timeout: float | None = None,
     every: int | None = None,
     exclude: Sequence[str] | None = None,
     fixation_base: Literal[0, 1] | None = None,
@@ -518,7 +518,7 @@ def calibrate(
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
-    engine_timeout: str | PathLike[str] | None = None,
+    engine_timeout: float | None = None,
     client: Any = None,
 ) -> Leaderboard:
     """Fit one temperature on a part of the maps, and score the others as they are and under it."""
@@ -621,7 +621,7 @@ def rows(
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
-    engine_timeout: str | PathLike[str] | None = None,
+    engine_timeout: float | None = None,
     client: Any = None,
 ) -> Rows:
     """Score rows of logits (T, V), each of which is a unit: D(gt || pred) of their softmaxes, and other metrics."""
@@ -721,7 +721,7 @@ def check(
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
-    engine_timeout: str | PathLike[str] | None = None,
+    engine_timeout: float | None = None,
     client: Any = None,
 ) -> Inspection:
     """Which maps belong together, what they hold, and what is wrong, without scoring; true where all is well."""
@@ -823,7 +823,7 @@ def explain(
     engine: str | None = None,
     scheduler: str | None = None,
     scheduler_file: str | PathLike[str] | None = None,
-    engine_timeout: str | PathLike[str] | None = None,
+    engine_timeout: float | None = None,
     client: Any = None,
 ) -> Explanation:
     """Show one pair step by step: what each step does to the numbers, and which pixels make the result."""
@@ -841,7 +841,7 @@ def identify(
     client: Any = None,
     color: Literal["error", "luma", "mean", "first"] | None = None,
     engine: str | None = None,
-    engine_timeout: str | PathLike[str] | None = None,
+    engine_timeout: float | None = None,
     every: int | None = None,
     exclude: Sequence[str] | None = None,
     fixation_base: Literal[0, 1] | None = None,

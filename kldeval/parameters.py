@@ -189,7 +189,7 @@ def run_annotations() -> dict[str, str]:
     found["empty_gt"] = 'Literal["error", "skip", "uniform", "zero", "nan"] | None'
     found |= {name: found.get(name, TYPES.get(name, "str | None")) for name in sorted(KNOWN_TEXTS)}
     kinds = {"int": "int | None", "bool": "bool | None", "tuple": "Sequence[str] | None", "str": "str | None"}
-    kinds["Any"] = "Any"
+    kinds |= {"float": "float | None", "Any": "Any"}
     for name, annotation in RunOptions.__annotations__.items():
         kind = re.match(r"\w+", getattr(annotation, "__forward_arg__", str(annotation)))
         found[name] = kinds.get(kind[0] if kind else "", path)

@@ -41,3 +41,12 @@ def few_or_many(request: pytest.FixtureRequest) -> Iterator[str]:
         if request.param == "many":
             as_many(patch)
         yield request.param
+
+
+def few_in_memory(monkeypatch: pytest.MonkeyPatch, number: int = 3) -> None:
+    """Rows of more maps than these go to a temporary file, which is read some at a time."""
+    monkeypatch.setattr("kldeval.reports.collected.MOST_IN_MEMORY", number)
+    monkeypatch.setattr("kldeval.reports.spool.AT_ONCE", 4)
+    monkeypatch.setattr("kldeval.reports.spool.AT_A_PASS", 4)
+    monkeypatch.setattr("kldeval.sequences.MOST_KEPT", 0)
+    monkeypatch.setattr("kldeval.reports.side_by_side.MOST_KEPT", 0)

@@ -48,7 +48,7 @@ class Dataset:
     """
 
     tasks: Sequence[Mapping[str, Pair]]
-    failures: Mapping[str, tuple[Failure, ...]]
+    failures: Mapping[str, Sequence[Failure]]
     model_notes: Mapping[str, tuple[str, ...]]
     shared_notes: tuple[str, ...]
     every: Sequence[Pair]
@@ -283,7 +283,7 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
     if not (stacked or classes):
         return pairing
     pairs, failures = unstacked(pairing.pairs, keys, parse_axes(request.stack_axis), classes=classes, spatial=spatial)
-    return replace(pairing, pairs=pairs, failures=(*pairing.failures, *failures), is_single_pair=False)
+    return replace(pairing, pairs=pairs, failures=joined(pairing.failures, failures), is_single_pair=False)
 
 
 def pair_up(

@@ -8,11 +8,15 @@ from collections.abc import Mapping, Sequence
 from itertools import islice, starmap
 from typing import TYPE_CHECKING
 
-from kldeval.dataclass import NamedTuple
-from kldeval.sequences import BLOCK, Texts
+from kldeval.dataclass import NamedTuple, dataclass
+from kldeval.sequences import BLOCK, Texts, in_sorted_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from kldeval.memory import Member
+    from kldeval.records import Pair
 
 
 class FilesByName(Mapping[str, tuple[str, ...]]):
@@ -46,10 +50,7 @@ class FilesByName(Mapping[str, tuple[str, ...]]):
         Raises:
             KeyError: there is no such name.
         """
-        place = bisect_left(self.names, name)
-        if place == len(self.names) or self.names[place] != name:
-            raise KeyError(name)
-        return place
+        return _place_of(name, self.names)
 
     def first(self, place: int, name: str | None = None) -> str:
         """The first file of the name at a place, which need not be looked up where it is known."""
@@ -78,6 +79,67 @@ def _rest(name: str, relative: str) -> str:
     """What a path has beyond the name; one that does not begin with it is whole, behind a character no path has."""
     rest = relative.removeprefix(name)
     return rest if len(name) + len(rest) == len(relative) and rest[:1] != "\0" else f"\0{relative}"
+
+
+def _place_of(name: str, names: Sequence[str]) -> int:
+    """The place of a name among sorted ones.
+
+    Raises:
+        KeyError: it is none of them.
+    """
+    place = bisect_left(names, name)
+    if place == len(names) or names[place] != name:
+        raise KeyError(name)
+    return place
+
+
+class PairsByName(Mapping[str, "Pair"]):
+    """The pairs of a data set by their names, in the order of these; what is kept of each is its name and its place."""
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        self._pairs = pairs
+        self._names, self._places = Texts(), array("I")
+        coming = in_sorted_runs(((pair.name, place) for place, pair in enumerate(pairs)), _packed_places)
+        while some := list(islice(coming, BLOCK)):
+            self._names.extend(name for name, _ in some)
+            self._places.extend(place for _, place in some)
+
+    def __getitem__(self, name: str) -> Pair:
+        return self._pairs[self._places[_place_of(name, self._names)]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _packed_places(rows: list[tuple[str, int]]) -> Iterable[tuple[str, int]]:
+    names, places = zip(*rows, strict=True)
+    return zip(Texts(names), array("I", places), strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MapSide:
+    """One folder of maps: what they are, and the files (relative paths) by name.
+
+    `dangling` are links to nothing that may have been folders; `notes` count files set aside. `unread` are files of
+    other kinds. `members` are the maps of a file that stands for a folder.
+    """
+
+    what: str
+    folder: Path
+    files: FilesByName
+    dangling: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    unread: Sequence[str] = ()
+    members: Mapping[str, Member | Path] | None = None
+
+    def path_at(self, place: int, name: str | None = None) -> Path | Member:
+        """Where the map of the name at this place is."""
+        relative = self.files.first(place, name)
+        member = self.members.get(relative) if self.members else None
+        return self.folder / relative if member is None else member
 
 
 class NameMatches(NamedTuple):

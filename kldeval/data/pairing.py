@@ -9,9 +9,8 @@ import os
 from array import array
 from collections import defaultdict
 from dataclasses import replace
-from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.data.containers import (
     Container,
@@ -37,8 +36,9 @@ from kldeval.data.frames import (
 from kldeval.data.gridded_files import with_variables
 from kldeval.data.kinds import kind_of
 from kldeval.data.listing import Listing, is_excluded, list_folder, name_of, namers, normal, suffix_of
-from kldeval.data.names import FilesByName, match_names
+from kldeval.data.names import FilesByName, MapSide, match_names
 from kldeval.data.readers import READERS, is_readable
+from kldeval.data.unpaired import unpaired
 from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import UsageProblem, examples, printable
 from kldeval.memory import Member, NamedMaps
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from kldeval.memory import MapFolder
 
 
+T = TypeVar("T", Pair, Failure)
+
 SUFFIXES_SHOWN = 5
 
 
@@ -68,7 +70,7 @@ class Pairing:
     """
 
     pairs: Sequence[Pair]
-    failures: tuple[Failure, ...] = ()
+    failures: Sequence[Failure] = ()
     n_missing: int = 0
     n_extra: int = 0
     notes: tuple[str, ...] = ()
@@ -82,33 +84,6 @@ class Columns(NamedTuple):
     pred: str | None = None
     gt: str | None = None
     names: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MapSide:
-    """One folder of maps: what they are, and the files (relative paths) by name.
-
-    `dangling` are links to nothing that may have been folders; `notes` count files set aside. `unread` are files of
-    other kinds. `members` are the maps of a file that stands for a folder.
-    """
-
-    what: str
-    folder: Path
-    files: FilesByName
-    dangling: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    unread: Sequence[str] = ()
-    members: Mapping[str, Member | Path] | None = None
-
-    def path(self, name: str) -> Path | Member:
-        """Where the map of this name is."""
-        return self.path_at(self.files.place(name))
-
-    def path_at(self, place: int, name: str | None = None) -> Path | Member:
-        """Where the map of the name at this place is."""
-        relative = self.files.first(place, name)
-        member = self.members.get(relative) if self.members else None
-        return self.folder / relative if member is None else member
 
 
 def find_pairs(
@@ -270,14 +245,11 @@ def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
 
 def _one_for_all(pred: Path | Member, gt: MapSide) -> Pairing:
     """The pairs of one prediction with every ground truth."""
-    ambiguous = sorted(gt.files.several)
     places = array("I", (place for place, name in enumerate(gt.files) if name not in gt.files.several))
     pairs = _kept(Lazy(places, lambda place: Pair(gt.files.names[place], pred, gt.path_at(place))))
     nobody = MapSide("prediction", pred if isinstance(pred, Path) else pred.path, FilesByName())
-    failures = [Failure(name, "pair", _ambiguous(name, nobody, gt), "ambiguous-name") for name in ambiguous]
-    failures += [_leads_nowhere(gt, link) for link in gt.dangling]
     note = f"{printable(pred)} is one map, which stands for the predictions of all {len(pairs)} ground truths"
-    return Pairing(pairs, tuple(failures), notes=(note, *gt.notes))
+    return Pairing(pairs, tuple(unpaired(nobody, gt)), notes=(note, *gt.notes))
 
 
 def _listings(
@@ -370,9 +342,9 @@ def _pair(pred: MapSide, gt: MapSide, of_pred: int, of_gt: int) -> Pair:
     return Pair(name, pred.path_at(of_pred, name), gt.path_at(of_gt, name))
 
 
-def _kept(pairs: Sequence[Pair]) -> Sequence[Pair]:
-    """The pairs: themselves where they are few, because they are asked for several times."""
-    return pairs if len(pairs) > MOST_KEPT else tuple(pairs)
+def _kept(made: Sequence[T]) -> Sequence[T]:
+    """Pairs, or failures: themselves where they are few, because they are asked for several times."""
+    return made if len(made) > MOST_KEPT else tuple(made)
 
 
 def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extra: bool = False) -> Pairing:
@@ -385,19 +357,11 @@ def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extr
     ambiguous = pred.files.several.keys() | gt.files.several.keys()
     if not found.pred and not any(name in pred.files and name in gt.files for name in ambiguous):
         raise UsageProblem(_nothing_common(pred, gt))
-    missing = Lazy(found.missing, gt.files.names.__getitem__)
-    extra = Lazy(found.extra, pred.files.names.__getitem__)
-    failures = [Failure(name, "pair", _ambiguous(name, pred, gt), "ambiguous-name") for name in ambiguous]
-    for names, allowed, sides in ((missing, allow_missing, (gt, pred)), (extra, allow_extra, (pred, gt))):
-        way_out = "--allow-missing" if names is missing else "--allow-extra"
-        alone = () if allowed else names
-        failures += [Failure(name, "pair", _lone(name, *sides, way_out), "no-partner") for name in alone]
-    failures += [_leads_nowhere(side, link) for side in (pred, gt) for link in side.dangling]
     return Pairing(
         _kept(Lazy(range(len(found.pred)), lambda number: _pair(pred, gt, found.pred[number], found.gt[number]))),
-        tuple(sorted(failures, key=lambda failure: (failure.name, failure.message))),
-        len(missing) if allow_missing else 0,
-        len(extra) if allow_extra else 0,
+        _kept(unpaired(pred, gt, () if allow_missing else found.missing, () if allow_extra else found.extra)),
+        len(found.missing) if allow_missing else 0,
+        len(found.extra) if allow_extra else 0,
         lone=_kept(Lazy(found.missing, lambda place: _pair(gt, gt, place, place))),
     )
 
@@ -470,14 +434,6 @@ def _kinds(listing: Listing) -> str:
     suffixes = [*listing.unread] or sorted(set(map(suffix_of, listing.strangers)))
     shown = [printable(suffix) or "no suffix" for suffix in suffixes[:SUFFIXES_SHOWN]]
     return ", ".join(shown + ["..."] * (len(suffixes) > SUFFIXES_SHOWN))
-
-
-def _leads_nowhere(side: MapSide, link: str) -> Failure:
-    path = side.folder / link
-    message = (
-        f"among the {side.what}s, {printable(path)} is a link to {printable(path.readlink())}, which does not exist"
-    )
-    return Failure(normal(link), "pair", message, "dangling-link")
 
 
 def _no_maps(folder: Path, listing: Listing) -> str:
@@ -554,26 +510,3 @@ def _is_same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:  # a part of an archive, or a link to nothing
         return False
-
-
-def _ambiguous(name: str, pred: MapSide, gt: MapSide) -> str:
-    several = [
-        f"{len(side.files[name])} files of the {side.what}s in {printable(side.folder)} bear this name "
-        f"({', '.join(map(printable, side.files[name]))})"
-        for side in (pred, gt)
-        if len(side.files.get(name, ())) > 1
-    ]
-    return f"{'; '.join(several)}; keep one"
-
-
-def _lone(name: str, found: MapSide, lacking: MapSide, way_out: str) -> str:
-    folders = set(accumulate(name.split("/"), lambda path, part: f"{path}/{part}"))
-    link = next((link for link in lacking.dangling if link in folders), None)
-    but = f" but {printable(link)}, a link to what does not exist" if link else ""
-    stranger = next((path for path in lacking.unread if name_of(path) == name), None)
-    if stranger is not None:
-        but = f" but {printable(stranger)}, of a kind that is not read"
-    return (
-        f"the {found.what} {printable(found.path(name))} has no {lacking.what}: "
-        f"no map of this name in {printable(lacking.folder)}{but}; {way_out} leaves such maps out"
-    )

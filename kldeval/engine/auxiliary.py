@@ -19,6 +19,8 @@ from kldeval.data.fixations.collection import (
 from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.fixations.maps import FixationReading
 from kldeval.data.listing import auxiliary_namer
+from kldeval.data.load import load_map, reading_for
+from kldeval.data.names import PairsByName
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.volumes import PLANE
@@ -31,6 +33,7 @@ from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
 from kldeval.scoring.context import DatasetContext
 from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.reference_models import make_references
+from kldeval.sequences import Lazy
 from kldeval.settings.auxiliary import context_text, fixation_reading
 from kldeval.weighting import area_weights, latitude_weights
 
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.auxiliary import MapSource
     from kldeval.data.listing import Namer
+    from kldeval.data.load import Reading
     from kldeval.grammar import Call
     from kldeval.grids import Place
     from kldeval.memory import MapFile
@@ -65,7 +69,9 @@ def open_auxiliary(
     _check(settings, request, named)
     limits, spatial = Limits(request.max_pixels or MAX_PIXELS, request.trust_files), request.spatial_axes or PLANE
     fixations = _fixations(settings, request, named["fixations"], limits, pairs)
-    doubts = tuple(check_positions(fixations, partial(_size_of, _files(pairs), limits.max_pixels))) if fixations else ()
+    by_name = PairsByName(pairs if fixations else ())
+    reading = _map_reading(settings, request)
+    doubts = tuple(check_positions(fixations, partial(_size_of, by_name, reading))) if fixations else ()
     mask = _maps("mask", request, limits)
     sources = AuxiliarySources(
         fixations,
@@ -85,7 +91,7 @@ def open_auxiliary(
     single = sources.baseline.single if sources.baseline else None
     if fixations is None or not some_compares_images(settings):
         return AuxiliaryContext(sources, DatasetContext(single=single, references=references), said)
-    known, notes = everything(fixations, pairs, request.jobs or cores(), limits.max_pixels)
+    known, notes = everything(fixations, by_name, request.jobs or cores(), reading)
     others = OtherFixations(known)
     observed = (
         LeaveOneOutDensity(others, Kernel(**settings.baseline.keywords)) if settings.baseline.name == "others" else None
@@ -120,11 +126,14 @@ def _area_weights(shape: tuple[int, int], grid: Place | None, **given: Any) -> A
 
 
 def _references(settings: Settings, request: RunOptions, pairs: Sequence[Pair]) -> ReferenceModels:
+    each = partial(in_threads, jobs=request.jobs or cores())
+    return make_references(settings, pairs, _map_reading(settings, request), request.ceiling, each)
+
+
+def _map_reading(settings: Settings, request: RunOptions) -> Reading:
     from kldeval.engine.worker import reading_of
 
-    each = partial(in_threads, jobs=request.jobs or cores())
-    files = {pair.name: pair.gt for pair in pairs}
-    return make_references(settings, files, reading_of(settings, request), request.ceiling, each)
+    return reading_of(settings, request)
 
 
 def _check_names(sources: AuxiliarySources, request: RunOptions, pairs: Sequence[Pair]) -> None:
@@ -142,9 +151,11 @@ def _check_names(sources: AuxiliarySources, request: RunOptions, pairs: Sequence
         "--baseline-name": sources.baseline,
         "--other-map-name": sources.other,
     }
-    names = {pair.name: None for pair in pairs}
     for option, source in given.items():
-        if source is not None and source.files and names.keys().isdisjoint(source.names):
+        if source is None or not source.files:
+            continue
+        names = frozenset(source.names)
+        if not any(pair.name in names for pair in pairs):
             _check_template(option, source, request, pairs)
 
 
@@ -173,13 +184,20 @@ def _check_template(
         raise UsageProblem(msg)
 
 
-def _files(pairs: Sequence[Pair]) -> dict[str, MapFile]:
-    """The ground truths by their names."""
-    return {pair.name: pair.gt for pair in pairs}
+def _size_of(pairs: Mapping[str, Pair], reading: Reading, name: str) -> tuple[int, int] | None:
+    return _ground_truth_size(pairs[name], reading) if name in pairs else None
 
 
-def _size_of(files: Mapping[str, MapFile], max_pixels: int, name: str) -> tuple[int, int] | None:
-    return read_size(files[name], max_pixels=max_pixels) if name in files else None
+def _ground_truth_size(pair: Pair, reading: Reading) -> tuple[int, int]:
+    """The (height, width) of a pair's ground truth, which is decoded only where its header does not say it.
+
+    Raises:
+        UnreadableMap, RefusedMap, MissingDependency: as `kldeval.data.load.load_pair`.
+    """
+    if pair.place is None and reading.key_of("gt") is None and reading.shape is None:
+        return read_size(pair.gt, max_pixels=reading.max_pixels)
+    height, width = load_map(pair.gt, reading_for(pair, reading), pair.place).grey.shape[:2]
+    return height, width
 
 
 def some_compares_images(settings: Settings) -> bool:
@@ -191,33 +209,39 @@ def some_compares_images(settings: Settings) -> bool:
 
 
 def everything(
-    source: FixationSource, pairs: Iterable[Pair], jobs: int, max_pixels: int
+    source: FixationSource, pairs: Mapping[str, Pair], jobs: int, reading: Reading
 ) -> tuple[dict[str, Fixations], tuple[str, ...]]:
     """The fixations of every image of a data set, each with its size, and what was left out.
 
     The size of an image that the fixations do not tell is that of its ground truth.
     """
-    files = {pair.name: pair.gt for pair in pairs}
+    names = tuple(source.names)
+    images = Lazy(range(len(names)), lambda place: (names[place], pairs.get(names[place])))
     # a header costs less than its way to another worker
-    sized = in_order(partial(_sized, source, files, max_pixels), source.names, jobs if source.files else 1)
-    found = dict(zip(source.names, sized, strict=True))
-    known = {name: points for name, points in found.items() if points is not None}
-    lost = [name for name, points in found.items() if points is None]
+    sized = in_order(partial(_sized, source, reading), images, jobs if source.files else 1)
+    known: dict[str, Fixations] = {}
+    lost: list[str] = []
+    for name, points in zip(names, sized, strict=True):
+        if points is None:
+            lost.append(name)
+        else:
+            known[name] = points
     if not lost:
         return known, ()
     note = (
-        f"{len(lost)} of {len(found)} images (such as {lost[0]!r}) have no part in the fixations on other images: they "
+        f"{len(lost)} of {len(names)} images (such as {lost[0]!r}) have no part in the fixations on other images: they "
         "cannot be read, or their size is unknown because they have no ground truth"
     )
     return known, (note,)
 
 
-def _sized(source: FixationSource, files: Mapping[str, MapFile], max_pixels: int, name: str) -> Fixations | None:
+def _sized(source: FixationSource, reading: Reading, image: tuple[str, Pair | None]) -> Fixations | None:
+    name, pair = image
     try:
         points = source.of(name)
-        if name in files and (source.reading.size is not None or points.shape is None):
+        if pair is not None and (source.reading.size is not None or points.shape is None):
             points = replace(points, shape=None)
-            size = read_size(files[name], max_pixels=max_pixels)
+            size = _ground_truth_size(pair, reading)
             points = replace(source.reading.placed(points, size), shape=size)
         elif points.shape:
             points = source.reading.placed(points, points.shape)

@@ -212,7 +212,7 @@ class Scoring:
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Outcome | PartialResult | NotSaved:
         """The outcome of a pair, or what was counted of it and is finished together with others."""
         evaluator = self.evaluator if is_first else self.evaluator.without_references()
-        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt))
+        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt), pair)
         maps = replace(maps, edges=self.edges[model]) if self.edges else maps
         begun = evaluator.begin(maps)
         if self.save is None:
@@ -237,7 +237,7 @@ class Decoding:
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> MapPair | Failure:
         """The decoded pair."""
         evaluator = self.evaluator if is_first else self.evaluator.without_references()
-        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt))
+        maps = evaluator.context.with_references(load_pair(pair, self.reading, gt), pair)
         return evaluator.with_auxiliary_scores(replace(maps, edges=self.edges.get(model, {})))
 
     def finish(self, begun: Sequence[MapPair]) -> Sequence[MapPair]:

@@ -19,6 +19,7 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import field
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, Worker, WorkerPlugin, get_worker
@@ -148,11 +149,15 @@ def _silent() -> Iterator[None]:
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """Some neighbouring items, who is at them, and what became of them, once it is known."""
+    """Some neighbouring items, who is at them, and what became of them, once it is known.
+
+    A worker begins its tasks in the order of their turns, which is that in which they were given out.
+    """
 
     items: Sequence[Any]
     is_alone: bool = False
     worker: str = ""
+    turn: int = 0
     future: Any = None
     is_finished: bool = False
     results: Sequence[Any] | None = None
@@ -184,6 +189,7 @@ class _Run:
         self._waiting: deque[_Task] = deque()
         self._largest = most_at_once(work, LARGEST_TASK)
         self._seconds_per_item = 0.0
+        self._turns = count()
         self._looked = 0.0
         client.subscribe_topic("all", self._noted)
         self._look_for_workers()
@@ -244,7 +250,7 @@ class _Run:
 
     def _submit(self, task: _Task, address: str) -> None:
         key = f"{self._name}-{uuid.uuid4().hex}"
-        task.worker = address
+        task.worker, task.turn = address, next(self._turns)
         task.future = self._client.submit(
             work_on, self._name, _packed(task.items), task.is_alone, key=key, workers=[address], pure=False
         )
@@ -305,6 +311,8 @@ class _Run:
 
     def _lose(self, address: str, is_expected: bool) -> None:  # noqa: FBT001
         """Do again what a worker had when it went: what it was at each alone, unless it was sent away."""
+        if self._crew.threads:
+            self._crew.absent_since = time.monotonic()
         threads = self._crew.threads.pop(address, 1)
         lost = [
             task for task in self._waiting if task.worker == address and not task.is_done and task.future is not None
@@ -312,7 +320,8 @@ class _Run:
         if lost and not is_expected:
             msg = f"a Dask worker ({address}) died; the maps that it was at are done again, each alone"
             warnings.warn(msg, RuntimeWarning, stacklevel=2)
-        at_work = [] if is_expected else [task for task in lost if not task.is_finished][:threads]
+        begun = sorted((task for task in lost if not task.is_finished), key=lambda task: task.turn)
+        at_work = [] if is_expected else begun[:threads]
         for task in lost:
             task.future.release()
             task.future = None
@@ -342,8 +351,9 @@ class _Run:
                     self._seen.append(one)
             self._crew.checked |= answers.keys()
         # who does not answer is on the way out, or ends again and again at its start: nobody to wait for
+        had_some = bool(self._crew.threads)
         self._crew.threads = {address: count for address, count in threads.items() if address in self._crew.checked}
-        if self._crew.threads:
+        if self._crew.threads or had_some:
             self._crew.absent_since = now
         elif now - self._crew.absent_since > self._timeout:
             nobody = f"no Dask worker came within {self._timeout:g} s (--engine-timeout)"

@@ -65,6 +65,8 @@ def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None
     are_whole = all(row.sums.keys() >= row.values.keys() for table in tables for row in table)
     if len(every) > 1 and not are_whole:
         notes += (OLD_CLASSES,)
+    if is_sharded:
+        notes += tuple(_other_places(reports))
     return replace(
         whole,
         failures=rows.failures,
@@ -72,6 +74,21 @@ def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None
         notes=notes,
         classes=reference.classes if len(every) == 1 else _merged_classes(reference, tables) if are_whole else (),
     )
+
+
+PLACES = {"pred": "predictions", "gt": "ground truths", "manifest": "manifests"}
+"""What the provenance of a report names that its maps came from."""
+
+
+def _other_places(reports: Mapping[str, Report]) -> Iterator[str]:
+    """That the shares of one run name several places for their maps, which one run has not.
+
+    Machines may have the same files elsewhere, so this is no error; a share of another model looks just the same.
+    """
+    for key, what in PLACES.items():
+        named = dict.fromkeys(str(report.provenance[key]) for report in reports.values() if key in report.provenance)
+        if len(named) > 1:
+            yield f"the shares were scored with {what} in several places: {', '.join(named)}; are they the same?"
 
 
 def _merged_classes(report: Report, tables: Sequence[Sequence[ClassRow]]) -> tuple[ClassRow, ...]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.fixations.collection import FixationCounts, FixationPositions, OtherFixations
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Pair
     from kldeval.scoring.leave_one_out import LeaveOneOutDensity
 
 
@@ -27,8 +27,8 @@ class ReferenceScores(Protocol):
     def digest(self) -> str:
         """What tells these reference predictions from others."""
 
-    def of(self, pair: MapPair, context: DatasetContext) -> Mapping[str, Mapping[str, float]]:
-        """The numbers of each reference that the pair has, by its name."""
+    def of(self, pair: MapPair, source: Pair, context: DatasetContext) -> Mapping[str, Mapping[str, float]]:
+        """The numbers of each reference that the pair has, by its name; `source` is where the pair was read."""
 
 
 class DatasetContext:
@@ -111,9 +111,9 @@ class DatasetContext:
         """The same for a pair whose references are scored with another prediction."""
         return DatasetContext(self._fixations, self._density, self._single)
 
-    def with_references(self, pair: MapPair) -> MapPair:
-        """The pair with the numbers of the reference predictions on it, where they were asked for."""
-        return replace(pair, references=self._references.of(pair, self)) if self._references else pair
+    def with_references(self, pair: MapPair, source: Pair) -> MapPair:
+        """The pair, read from `source`, with the numbers of the reference predictions on it, if they were asked for."""
+        return replace(pair, references=self._references.of(pair, source, self)) if self._references else pair
 
     def remembered(self, what: str, array: Array, weights: Array | None, make: Callable[[], Array]) -> Array:
         """What `make` makes of a map: once for the one map of all pairs, anew for any other and under weights."""

@@ -10,12 +10,12 @@ import math
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval.arrays import quiet
-from kldeval.data.load import load_map
+from kldeval.data.load import load_map, reading_for
 from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, RefusedMap, UsageProblem
 from kldeval.metrics.registry import METRICS
@@ -34,17 +34,16 @@ from kldeval.scoring.views import is_plain, scaled
 from kldeval.settings.auxiliary import STORED, parse_ceiling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.load import Reading
     from kldeval.grammar import Call
-    from kldeval.memory import MapFile
-    from kldeval.records import MapPair
+    from kldeval.records import MapPair, Pair
     from kldeval.scoring.context import DatasetContext
     from kldeval.settings.settings import Settings
 
-    Each = Callable[[Callable[[str], Array | None], Iterable[str]], Iterable[Array | None]]
+    Each = Callable[[Callable[[Pair], Array | None], Iterable[Pair]], Iterable[Array | None]]
 
 
 Shape = tuple[int, int]
@@ -68,14 +67,14 @@ class ReferenceModels:
     prior: CentrePrior
     observers: Kernel
 
-    def of(self, pair: MapPair, context: DatasetContext) -> dict[str, Numbers]:
-        """The numbers of each reference that the pair has."""
+    def of(self, pair: MapPair, source: Pair, context: DatasetContext) -> dict[str, Numbers]:
+        """The numbers of each reference that the pair has, which was read from `source`."""
         if not is_plain(pair):
             return {}
         if pair.volume:
             msg = f"reference rows are of maps of height and width, and these are volumes {pair.volume}: no --baselines"
             raise RefusedMap(msg)
-        maps = {UNIFORM: np.ones(pair.shape, np.uint8), PRIOR: self.prior.without(pair.name, pair.shape)}
+        maps = {UNIFORM: np.ones(pair.shape, np.uint8), PRIOR: self.prior.without(source, pair.shape)}
         # these numbers have no references themselves
         context = context.without_references()
         found = {name: self._values(pair, map_, context) for name, map_ in maps.items() if map_ is not None}
@@ -145,11 +144,11 @@ class ReferenceModels:
 
 
 def make_references(
-    settings: Settings, files: Mapping[str, MapFile], reading: Reading, ceiling: str | None, each: Each = map
+    settings: Settings, pairs: Sequence[Pair], reading: Reading, ceiling: str | None, each: Each = map
 ) -> ReferenceModels:
-    """The references of a run whose ground truths are these files by name, each of which is read once.
+    """The references of a run of these pairs, the ground truth of each of which is read once.
 
-    `each` is how a function is applied to many names, in order: `map`, or one that uses several threads.
+    `each` is how a function is applied to many pairs, in order: `map`, or one that uses several threads.
 
     Raises:
         UsageProblem: no metric of the run has references.
@@ -160,7 +159,7 @@ def make_references(
         msg = f"--baselines has no effect: there are no reference rows for {shown}{reduced}"
         raise UsageProblem(msg)
     kernel = Kernel(**parse_ceiling(ceiling or "observers"))
-    return ReferenceModels(settings, CentrePrior(files, settings, reading, each), kernel)
+    return ReferenceModels(settings, CentrePrior(pairs, settings, reading, each), kernel)
 
 
 def _mean(scores: Iterable[tuple[int, Mapping[str, float]]], key: str) -> float:
@@ -180,32 +179,33 @@ class CentrePrior:
     They are made densities as the settings say; where no metric looks at one, each is divided by its sum.
 
     It is on the grid of the first of them, to which the others are stretched. A ground truth that cannot be read or
-    normalised has no part; none is kept.
+    normalised has no part; neither these nor their names are kept.
     """
 
-    def __init__(self, files: Mapping[str, MapFile], settings: Settings, reading: Reading, each: Each = map) -> None:
-        self._files = files
+    def __init__(self, pairs: Iterable[Pair], settings: Settings, reading: Reading, each: Each = map) -> None:
         self._settings = settings
         self._chain = parse_chain("sum-to-one") if settings.gt == STORED else settings.gt
         self._reading = reading
         self._shape: Shape | None = None
         self._sum: Array | float = 0.0
         self.count = 0
-        found = (array for array in each(self._density, files) if array is not None)
+        names = sha256()
+        found = (array for array in each(self._density, _noted(pairs, names)) if array is not None)
         for array in found:
             self._shape = self._shape or array.shape
             self._sum = self._sum + resized(array, self._shape, KERNEL)
             self.count += 1
+        self._names = names.hexdigest()
 
     @property
     def digest(self) -> str:
         """The SHA-256 of the sum and of what is in it."""
-        what = repr((self._shape, self.count, sorted(self._files))).encode("utf-8", "surrogatepass")
+        what = repr((self._shape, self.count, self._names)).encode()
         return sha256(what + np.asarray(self._sum).tobytes()).hexdigest()
 
-    def without(self, name: str, shape: Shape) -> Array | None:
-        """The mean of all other ground truths at a size; None where there is no other."""
-        own = self._density(name) if name in self._files else None
+    def without(self, pair: Pair, shape: Shape) -> Array | None:
+        """The mean of all ground truths but that of a pair, which is one of them, at a size; None where it is alone."""
+        own = self._density(pair)
         others = self.count - (own is not None)
         if others <= 0 or self._shape is None:
             return None
@@ -213,10 +213,10 @@ class CentrePrior:
         # a difference of two sums may round below 0
         return resized(np.maximum(rest, 0.0) / others, shape, KERNEL)
 
-    def _density(self, name: str) -> Array | None:
-        """A ground truth as the settings normalise it."""
+    def _density(self, pair: Pair) -> Array | None:
+        """The ground truth of a pair as the settings normalise it."""
         try:
-            grey = load_map(self._files[name], self._reading).grey
+            grey = load_map(pair.gt, reading_for(pair, self._reading), pair.place).grey
         except (MapProblem, MemoryError):
             return None  # its outcome says why
         with quiet():
@@ -226,3 +226,10 @@ class CentrePrior:
             if any(problem.found.any() for problem in values.problems):
                 return None
             return density_of_block(values, slice(0, grey.shape[0])).prob
+
+
+def _noted(pairs: Iterable[Pair], names: Any) -> Iterator[Pair]:
+    """The pairs, whose names a digest takes in on the way."""
+    for pair in pairs:
+        names.update(f"{pair.name}\0".encode("utf-8", "surrogatepass"))
+        yield pair

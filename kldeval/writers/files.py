@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.atomic import may_be_replaced, temporary_beside
 from kldeval.errors import UsageProblem, printable
-from kldeval.urls import is_url, url_of
+from kldeval.urls import here_of, is_url, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes | Iterab
     Raises:
         UsageProblem: the folder is missing, `path` is a folder, or the system refuses to write.
     """
-    target = Path(path)
+    target = here_of(Path(path))
     check_target(target)
     if is_url(target):
         _write_elsewhere(target, content)
@@ -59,8 +59,12 @@ def check_target(target: Path) -> None:
     Raises:
         UsageProblem: the folder is missing or takes no new files, or `target` is a folder or may not be written to.
     """
+    target = here_of(target)
     if is_url(target):
-        return  # only writing tells
+        from kldeval.data.containers import remote
+
+        remote.check_writable(str(url_of(target)))
+        return
     if target.is_dir():
         msg = f"cannot write {printable(target)}: it is a folder; name a file in it"
         raise UsageProblem(msg)

@@ -26,7 +26,7 @@ from kldeval.grammar import differences
 from kldeval.records import Score
 from kldeval.regular import open_regular, why
 from kldeval.reports.outcome_rows import as_reported, outcome_of, row_of
-from kldeval.urls import is_url, url_of
+from kldeval.urls import here_of, is_url, url_of
 from kldeval.writers.delimited import failure_rows, score_row
 from kldeval.writers.parquet import SIGNATURES, package, table
 
@@ -284,6 +284,7 @@ def open_parts(place: Path, read: Iterable[object]) -> Parts:
         UsageProblem: the folder is, or lies in, one that is read, or as `Parts`.
         MissingDependency: as `Parts`.
     """
+    place = here_of(place)
     Inputs(tuple(path for path in read if isinstance(path, Path))).check_folder(place, ())
     return Parts(place)
 
@@ -317,6 +318,7 @@ def _parts_of(place: Path) -> dict[Path, dict[str, str]]:
         if is_url(place):
             from kldeval.data.containers import remote
 
+            remote.check_writable(str(url_of(place)))
             found = remote.files_below(place)
         else:
             place.mkdir(parents=True, exist_ok=True)

@@ -365,3 +365,26 @@ def test_a_name_with_a_line_break_stays_on_one_line(pred: Path, gt: Path) -> Non
     fill(gt, "a.png")
     (failure,) = find_pairs(pred, gt).failures
     assert failure.message.startswith(f"the prediction '{pred}/b\\nc.png' has no ground truth: ")
+
+
+def test_maps_without_a_partner_are_looked_up_among_files_of_other_kinds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is named a few times, however many maps have no partner."""
+    named: list[str] = []
+
+    def name_of(relative: str) -> str:
+        named.append(relative)
+        return relative.partition(".")[0]
+
+    monkeypatch.setattr("kldeval.data.unpaired.name_of", name_of)
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "both.npy").touch()
+    for number in range(60):
+        (tmp_path / "gt" / f"{number}.npy").touch()
+        (tmp_path / "pred" / f"{number}.txt").touch()
+    failures = find_pairs(tmp_path / "pred", tmp_path / "gt").failures
+    assert [failure.name for failure in failures] == sorted(f"{number}" for number in range(60))
+    assert all(f"pred but {failure.name}.txt, of a kind that is not read" in failure.message for failure in failures)
+    assert len(named) <= 60

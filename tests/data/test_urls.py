@@ -66,13 +66,81 @@ def test_two_files_are_one_pair(seen: LookedAt, stored: str) -> None:
     assert kldeval(f"{stored}/pred/a.npy", f"{stored}/gt/a.npy", "--score-only") == here
 
 
-@pytest.mark.parametrize("scheme", ["ftp", "github", "webhdfs", "reference", "dir", "simplecache"])
-def test_a_scheme_that_needs_more_than_a_url_is_refused_in_one_line(scheme: str) -> None:
-    """Before its file system is half made, whose end would print a traceback."""
-    outcome = kldeval(f"{scheme}://host/pred", f"{scheme}://host/gt")
+ASKED = ("gcs", "gs", "hf", "http", "https", "s3", "s3a")
+"""Schemes whose places are asked for over a network."""
+
+
+def test_every_scheme_works_or_says_in_one_line_why_not(seen: LookedAt) -> None:
+    """Before its file system is half made, whose end would print a traceback; and outputs before anything is scored."""
+    pred, gt = seen.maps
+    refused = set()
+    for scheme in (*fsspec.available_protocols(), "foo", "a.b-c+d"):
+        place = f"{scheme}://nowhere/at-all"
+        requests = [(place, place), (pred, gt, "-o", f"{place}/r.json"), (pred, gt, "--output-dir", place)]
+        n_refused = 0 if scheme in ASKED else 1 if scheme in ("file", "memory") else len(requests)
+        for words in requests[:n_refused]:
+            outcome = kldeval(*words)
+            assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1), outcome.err
+            assert outcome.err.startswith("kldeval: ")
+            assert f"{scheme}:" in outcome.err
+            if "is no scheme that files are read from" in outcome.err:
+                refused.add(scheme)
     gc.collect()
-    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
-    assert outcome.err.startswith(f"kldeval: {scheme}:// is no scheme that files are read from: ")
+    assert refused >= {"ftp", "github", "webhdfs", "reference", "dir", "simplecache", "generic", "zip", "foo"}
+
+
+@pytest.mark.parametrize("option", ["-o", "--output-dir"])
+def test_a_web_page_is_not_written_to(seen: LookedAt, option: str) -> None:
+    """That is said before anything is scored, and without asking it."""
+    outcome = kldeval(*seen.maps, option, "https://nowhere.invalid/r.json")
+    expected = "kldeval: cannot write https://nowhere.invalid/r.json: nothing is written to https://"
+    assert (outcome.code, outcome.out, outcome.err.partition(";")[0]) == (2, "", expected)
+
+
+@pytest.mark.parametrize("option", ["-o", "--output-dir"])
+def test_a_place_that_refuses_outputs_says_so_before_anything_is_scored(
+    seen: LookedAt, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without credentials, say; who may not look may still be allowed to write."""
+    scheme = f"closed{option}"  # file systems are kept by their schemes
+
+    class Closed(type(fsspec.filesystem("memory"))):  # type: ignore[misc]  # the library has no types
+        error: Exception = RuntimeError("no credentials")
+
+        def isdir(self, _path: str) -> bool:
+            raise self.error
+
+    fsspec.register_implementation(scheme, Closed)
+    outcome = kldeval(*seen.maps, option, f"{scheme}://bucket/r.json")
+    why = "no credentials (RuntimeError); are there credentials, and do they allow it?"
+    expected = f"kldeval: cannot write {scheme}://bucket/r.json: {why}\n"
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", expected)
+    monkeypatch.setattr(Closed, "error", PermissionError("listing is denied"))
+    assert kldeval(*seen.maps, option, f"{scheme}://bucket/r.json").code == 0
+
+
+def test_what_a_server_says_of_an_output_is_one_line(seen: LookedAt) -> None:
+    class Wordy(type(fsspec.filesystem("memory"))):  # type: ignore[misc]  # the library has no types
+        def open(self, *_arguments: Any, **_options: Any) -> Any:
+            msg = "401 Unauthorized\n\nInvalid user name"
+            raise OSError(msg)
+
+    fsspec.register_implementation("wordy", Wordy)
+    outcome = kldeval(*seen.maps, "-o", "wordy://bucket/r.json", "-q")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "kldeval: cannot write wordy://bucket/r.json: 401 Unauthorized (OSError)\n",
+    )
+
+
+@pytest.mark.parametrize("option", ["-o", "--output-dir"])
+def test_outputs_on_this_machine_have_urls_too(seen: LookedAt, tmp_path: Path, option: str) -> None:
+    assert kldeval(*seen.maps, option, (tmp_path / "r.json").as_uri(), "-q").code == 0
+    assert (tmp_path / "r.json").exists()
+    refused = kldeval(*seen.maps, "-o", (tmp_path / "nowhere" / "r.json").as_uri())
+    folder = tmp_path / "nowhere"
+    expected = f"kldeval: cannot write {folder / 'r.json'}: there is no folder {folder}; create it first\n"
+    assert (refused.code, refused.out, refused.err) == (2, "", expected)
 
 
 def test_a_place_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

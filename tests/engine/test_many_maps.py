@@ -15,20 +15,12 @@ import numpy as np
 import pytest
 from command_line import kldeval
 from looked_at import make_looked_at
-from many import as_many
+from many import as_many, few_in_memory
 
 import kldeval as library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def few_in_memory(monkeypatch: pytest.MonkeyPatch, number: int = 3) -> None:
-    monkeypatch.setattr("kldeval.reports.collected.MOST_IN_MEMORY", number)
-    monkeypatch.setattr("kldeval.reports.spool.AT_ONCE", 4)
-    monkeypatch.setattr("kldeval.reports.spool.AT_A_PASS", 4)
-    monkeypatch.setattr("kldeval.sequences.MOST_KEPT", 0)
-    monkeypatch.setattr("kldeval.reports.side_by_side.MOST_KEPT", 0)
 
 
 @pytest.fixture
@@ -144,65 +136,6 @@ def tiny(number: int) -> Iterator[tuple[str, Any, Any]]:
     rng = np.random.default_rng(1)
     pred, gt = rng.random((2, 2)), rng.random((2, 2))
     return ((f"{place:07d}", pred + place, gt) for place in range(number))
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_maps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The peak of four times as many maps from an iterable is about the same; kept rows would add 0.3 MB."""
-    few_in_memory(monkeypatch, 100)
-    monkeypatch.setattr("kldeval.reports.spool.AT_ONCE", 512)
-    monkeypatch.setattr("kldeval.reports.spool.AT_A_PASS", 4096)
-    monkeypatch.setattr("kldeval.api.sources.LARGEST_BLOCK", 100)
-    library.evaluate(tiny(120), metric="kld", jobs=1)
-    peaks = []
-    for number in (120, 520):
-        tracemalloc.start()
-        report = library.evaluate(tiny(number), metric="kld", jobs=1)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-        assert len(report.scores) == number
-    assert peaks[1] - peaks[0] < 150_000
-
-
-@pytest.mark.parametrize(("kind", "most"), [("leaderboard", 900), ("classes", 700), ("failures", 250)])
-def test_memory_does_not_grow_with_rows_of_any_kind(
-    tmp_path: Path, kind: str, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Kept rows would add 1750, 1800 and 450 bytes a map."""
-    few_in_memory(monkeypatch, 20)
-    as_many(monkeypatch, 64)
-    monkeypatch.setattr("kldeval.reports.spool.AT_ONCE", 32)
-    monkeypatch.setattr("kldeval.reports.spool.BYTES_AT_ONCE", 2048)
-    monkeypatch.setattr("kldeval.reports.significance.CELLS_PER_BLOCK", 1024)
-    rng = np.random.default_rng(1)
-    labels: dict[str, Any] = {"metric": "ce", "norm": "softmax", "axis": 0, "per_class": True}
-    asked: dict[str, dict[str, Any]] = {
-        "leaderboard": {"resamples": 100},
-        "classes": labels,
-        "failures": {"on_failure": "ignore"},
-    }
-    options = asked[kind]
-
-    def peak(number: int) -> int:
-        maps = {side: rng.integers(1, 255, (number, 2, 2), np.uint8) for side in ("one", "two", "gt")}
-        maps["gt"] = maps["gt"] * 0 if kind == "failures" else maps["gt"] % 3 if kind == "classes" else maps["gt"]
-        maps["one"] = rng.random((number, 3, 2, 2), np.float32) if kind == "classes" else maps["one"]
-        paths = {side: tmp_path / f"{side}.npy" for side in maps}
-        for side, array in maps.items():
-            np.save(paths[side], array)
-        gt = paths.pop("gt")
-        if tracemalloc.is_tracing():
-            tracemalloc.reset_peak()
-        library.evaluate(
-            paths if kind == "leaderboard" else paths["one"], gt, jobs=1, stack=True, **{"metric": "kld", **options}
-        )
-        return tracemalloc.get_traced_memory()[1]
-
-    peak(80)  # fills what is kept from run to run
-    tracemalloc.start()
-    few, many = peak(80), peak(280)
-    tracemalloc.stop()
-    assert (many - few) / 200 < most
 
 
 @pytest.mark.parametrize("most", [10, 1000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def merged(seen: LookedAt, count: int, *arguments: str) -> tuple[int, str, str]:
         (),
         ("-m", "sauc,kld"),
         ("-m", "ig", "--baseline", "others"),
+        ("-m", "sim(of=norm),nss(of=norm)", "--norm", "max"),
         ("-m", "kld,nss", "--baselines"),
         ("-m", "kld,nss", "--confidence", "0.9", "--resamples", "500", "--seed", "3"),
     ],
@@ -88,18 +90,27 @@ OTHERS = {
     "given twice": "one is given twice",
     "of another number": "they are of different numbers of shares, or of different images",
     "of other files": "they are of different numbers of shares, or of different images",
+    "of other names": "they are of different numbers of shares, or of different images",
 }
 
 
+@pytest.mark.parametrize("models", [1, 2])
 @pytest.mark.parametrize("which", OTHERS)
-def test_shares_are_each_there_once_of_one_number_and_of_the_same_files(seen: LookedAt, which: str) -> None:
+def test_shares_are_each_there_once_of_one_number_and_of_the_same_files(
+    seen: LookedAt, which: str, models: int
+) -> None:
     """A ground truth of another size shows that one share saw other files, whatever their names."""
-    merged(seen, 2)
+    maps = seen.maps if models == 1 else make_models(seen)
+    for number in (1, 2):
+        kldeval(*maps, "--shard", f"{number}/2", "-o", seen.root / f"part{number}.json", "-q")
+    if which == "of other names":
+        for folder in maps:
+            (folder / "b.png").rename(folder / "d.png")
     if which == "of other files":
         with (seen.root / "gt" / "a.png").open("ab") as file:
             file.write(b"more")
     shard = "2/3" if which == "of another number" else "2/2"
-    kldeval(*seen.maps, "--shard", shard, "-o", seen.root / "again.json", "-q")
+    kldeval(*maps, "--shard", shard, "-o", seen.root / "again.json", "-q")
     parts = ["part1", "part2", "again"] if which == "given twice" else ["part1", "again"]
     outcome = kldeval("merge", *(seen.root / f"{part}.json" for part in parts))
     expected = f"kldeval: the reports are not the shares of one run (--shard): {OTHERS[which]}\n"
@@ -113,11 +124,68 @@ def test_what_is_no_share_is_refused(seen: LookedAt, shard: str) -> None:
     assert (outcome.code, outcome.out, outcome.err) == (2, "", message)
 
 
-@pytest.mark.parametrize("arguments", [("--score-only",), ("--fail-if", "kld>1"), ("--format", "scores")])
+@pytest.mark.parametrize(
+    "arguments", [("--score-only",), ("--fail-if", "kld>1"), ("--format", "scores"), ("-o", "scores:nowhere.txt")]
+)
 def test_what_is_asked_of_all_is_not_asked_of_a_share(seen: LookedAt, arguments: tuple[str, ...]) -> None:
     outcome = kldeval(*seen.maps, "--shard", "1/2", *arguments)
     assert (outcome.code, outcome.out) == (2, "")
     assert "would not be about all of them; merge the shares first" in outcome.err
+
+
+def test_a_share_with_nothing_to_score_says_nothing_of_its_files(tmp_path: Path) -> None:
+    """How ground truths were made stands beside them, and is in the signature of those that were scored."""
+    seen = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    for path in (seen.root / "gt").iterdir():
+        path.with_suffix(".json").write_text('{"schema": "kldeval.density/1", "made": "drawn", "fixations": 12}')
+    (seen.root / "pred" / "a.npy").write_bytes(b"damaged")
+    whole = kldeval(*seen.maps, "--format", "json")
+    code, out, err = merged(seen, 3)
+    assert (code, whole.code) == (1, 1), err
+    assert of(out) == of(whole.out)
+    assert "density:drawn" in of(out)["signature"]["kld"]
+
+
+def test_a_merged_report_says_what_all_shares_were_scored_with(seen: LookedAt) -> None:
+    """It is no share itself, and says where shares read different files, as those of two models would."""
+    whole = json.loads(kldeval(*seen.maps, "--format", "json").out)["provenance"]
+    merged(seen, 2)
+    parts = [seen.root / f"part{number}.json" for number in (1, 2)]
+    found = json.loads(kldeval("merge", *parts, "--format", "json").out)
+    assert found["provenance"] == {**whole, "merged": [str(part) for part in parts]}
+    assert found["notes"] == []
+    elsewhere = seen.root / "elsewhere"
+    elsewhere.symlink_to(seen.root / "pred")
+    kldeval(elsewhere, seen.root / "gt", "--shard", "2/2", "--jobs", "7", "-o", parts[1], "-q")
+    found = json.loads(kldeval("merge", *parts, "--format", "json").out)
+    agreed = {key: value for key, value in whole.items() if key not in ("pred", "jobs")}
+    assert found["provenance"] == {**agreed, "merged": [str(part) for part in parts]}
+    places = f"{seen.root / 'pred'}, {elsewhere}"
+    assert found["notes"] == [
+        f"the shares were scored with predictions in several places: {places}; are they the same?"
+    ]
+
+
+@pytest.mark.parametrize("words", ["-m kld --baselines", "-m sauc --fixations {fixations}"])
+def test_parts_that_do_not_say_what_other_images_they_saw_are_refused(seen: LookedAt, words: str) -> None:
+    """Reference rows are made of all ground truths; and reports once were saved without the digest of the fixations."""
+    parts = []
+    for number, names in enumerate(("ab", "c")):
+        for side in ("pred", "gt"):
+            (seen.root / f"{side}{number}").mkdir()
+            for name in names:
+                (seen.root / f"{side}{number}" / f"{name}.png").symlink_to(seen.root / side / f"{name}.png")
+        parts.append(seen.root / f"half{number}.json")
+        maps = (seen.root / f"pred{number}", seen.root / f"gt{number}")
+        kldeval(*maps, *words.format(fixations=seen.fixations).split(), "-o", parts[-1], "-q")
+        parts[-1].write_text(re.sub(r"\|context:images\([^)]*\)", "", parts[-1].read_text()))
+    outcome = kldeval("merge", *parts)
+    what = {
+        "kld": f"the reference rows of {parts[0]} were made of its own images, so they cannot be merged",
+        "sauc": f"{parts[0]} does not say with which other images sauc was compared: it cannot be merged",
+    }[words.split()[1]]
+    way_out = "every image is compared with all others, so score the parts of one whole list of images, with --shard"
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"kldeval: {what}; {way_out}\n")
 
 
 def test_shares_with_intervals_of_different_kinds_are_refused(seen: LookedAt) -> None:

@@ -22,13 +22,14 @@ from schemas import validate
 import kldeval as library
 from kldeval.data.load import Reading
 from kldeval.executors.local import in_threads
-from kldeval.records import Score
+from kldeval.records import Pair, Score
 from kldeval.reports.aggregate import ReferencesHeld, summarise_references
 from kldeval.reports.documents import Resampling
 from kldeval.reports.shares import share_between, share_of
 from kldeval.scoring.reference_models import CentrePrior
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 ndimage = late("scipy.ndimage")
@@ -160,29 +161,60 @@ def test_a_headline_over_fixations_weighs_the_rows_alike(seen: LookedAt) -> None
 # the centre prior
 
 
+def pairs_of(files: Mapping[str, Path]) -> list[Pair]:
+    return [Pair(name, path, path) for name, path in files.items()]
+
+
 def test_a_prior_is_on_the_grid_of_the_first_and_comes_to_the_size_that_is_asked_for(tmp_path: Path) -> None:
     small, large = np.asarray([[1.0, 3.0]]), np.asarray([[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]])
     files = {name: tmp_path / f"{name}.npy" for name in ("a", "b", "c")}
     for name, map_ in zip(files, (small, large, small), strict=True):
         np.save(files[name], map_)
-    prior = CentrePrior(files, settings_of(), Reading())
+    prior = CentrePrior(pairs_of(files), settings_of(), Reading())
     assert prior.count == 3
-    left_out = prior.without("c", (1, 2))
+    _, b, c = pairs_of(files)
+    left_out = prior.without(c, (1, 2))
     assert left_out is not None
     # the large map has 1/12 and 2/12 in its columns: on the grid of the small one, the same values
     assert left_out == pytest.approx((np.asarray([[0.25, 0.75]]) + np.asarray([[1 / 12, 2 / 12]])) / 2, rel=1e-12)
-    assert prior.without("b", (2, 4)).shape == (2, 4)  # type: ignore[union-attr]
+    assert prior.without(b, (2, 4)).shape == (2, 4)  # type: ignore[union-attr]
 
 
 def test_ground_truths_without_a_density_have_no_part_in_the_prior(tmp_path: Path) -> None:
     files = {name: tmp_path / f"{name}.npy" for name in ("a", "blank", "missing")}
     np.save(files["a"], np.asarray([[1.0, 3.0]]))
     np.save(files["blank"], np.zeros((1, 2)))
-    prior = CentrePrior(files, settings_of(), Reading(), partial(in_threads, jobs=2))
+    prior = CentrePrior(pairs_of(files), settings_of(), Reading(), partial(in_threads, jobs=2))
+    a, blank, missing = pairs_of(files)
     assert prior.count == 1
-    assert prior.without("a", (1, 2)) is None
-    assert prior.without("blank", (1, 2)) == pytest.approx(np.asarray([[0.25, 0.75]]))
-    assert prior.without("of no data set", (1, 2)) == pytest.approx(np.asarray([[0.25, 0.75]]))
+    assert prior.without(a, (1, 2)) is None
+    assert prior.without(blank, (1, 2)) == pytest.approx(np.asarray([[0.25, 0.75]]))
+    assert prior.without(missing, (1, 2)) == pytest.approx(np.asarray([[0.25, 0.75]]))
+
+
+@pytest.mark.parametrize("layout", ["stacks", "several arrays"])
+def test_images_of_other_layouts_are_compared_as_those_of_folders_are(tmp_path: Path, layout: str) -> None:
+    """With the mean of the other ground truths and with the fixations on other images, of the size of each image."""
+    rng = np.random.default_rng(3)
+    sides, names = ("pred", "gt"), [f"pred[{place:03d}]" for place in range(5)]
+    arrays = {side: rng.integers(1, 255, (len(names), *SHAPE), np.uint8) for side in sides}
+    for side in sides:
+        for folder in (side, f"keyed {side}"):
+            (tmp_path / folder).mkdir()
+        np.save(tmp_path / f"{side}.npy", arrays[side])
+        for name, array in zip(names, arrays[side], strict=True):
+            np.save(tmp_path / side / f"{name}.npy", array)
+            np.savez(tmp_path / f"keyed {side}" / f"{name}.npz", a=array, b=array[:3])
+    points = [(name, int(x), int(y), f"{x % 2}") for name in names for x, y in rng.integers(0, SHAPE[::-1], (8, 2))]
+    words = ("-m", "kld,nss,sauc,ig", "--baseline", "others", "--baselines", "--format", "json", "--fixations")
+    fixations = write_list(tmp_path / "list.csv", points)
+    expected = json.loads(kldeval(tmp_path / "pred", tmp_path / "gt", *words, fixations).out)
+    given = ["pred.npy", "gt.npy", "--stack"] if layout == "stacks" else ["keyed pred", "keyed gt", "--key", "a"]
+    found = json.loads(kldeval(*(tmp_path / path for path in given[:2]), *given[2:], *words, fixations).out)
+    for part in ("maps", "references", "summary", "signature", "failures", "notes"):
+        assert found[part] == expected[part], part
+    assert found["failures"] == []
+    assert set(found["references"]) == {"uniform", "centre prior", "ceiling"}
 
 
 # headlines and the way

@@ -36,6 +36,15 @@ HEADER = 1 << 20
 OF_THE_EXTRA = ("gs", "gcs", "hf", "http", "https", "s3", "s3a")
 """Schemes whose packages come with the extra."""
 
+WRAPPERS = (
+    *("async_wrapper", "asyncwrapper", "blockcache", "cached", "dask", "dir", "filecache", "generic", "libarchive"),
+    *("reference", "simplecache", "tar", "zip"),
+)
+"""Schemes that stand for what is at another place, which they are told by more than a URL."""
+
+READ_ONLY = ("data", "gist", "git", "github", "http", "https")
+"""Schemes that nothing can be written to."""
+
 CHATTY = ("fsspec", "gcsfs", "s3fs", "aiobotocore", "botocore", "huggingface_hub")
 """Packages that log a trace of every failure."""
 
@@ -189,6 +198,30 @@ def copied(path: Path) -> Path:
     return target
 
 
+def check_writable(url: str) -> None:
+    """Refuse a URL to which nothing can be written, as far as can be asked; worth it before anything is computed.
+
+    Raises:
+        UsageProblem: its scheme is of what is only read, or the place cannot be asked for anything.
+        MissingDependency: no package knows the scheme.
+    """
+    files, inside = _opened(Path(url))
+    scheme = url.partition("://")[0]
+    if scheme in READ_ONLY:
+        msg = f"cannot write {printable(url)}: nothing is written to {scheme}://; name a file here, or an object store"
+        raise UsageProblem(msg)
+    try:
+        is_there = _asked(files, "isdir", inside.rpartition("/")[0])
+    except (FileNotFoundError, PermissionError):
+        return  # whoever may write need not be allowed to look
+    except Exception as error:
+        msg = f"cannot write {printable(url)}: {_said(error)}{_way_out(error)}"
+        raise UsageProblem(msg) from error
+    if scheme == "local" and not is_there:  # all others make their folders
+        msg = f"cannot write {printable(url)}: there is no such folder; create it first"
+        raise UsageProblem(msg)
+
+
 def write(url: str, parts: Any) -> None:
     """Write pieces of bytes to a URL: object stores show a file when it is whole.
 
@@ -200,9 +233,9 @@ def write(url: str, parts: Any) -> None:
         with files.open(inside, "wb") as file:
             for part in parts:
                 file.write(part)
-    except OSError:
-        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise  # one of this system; packages have errors of that kind that are pages long
         raise OSError(_said(error)) from error
 
 
@@ -248,6 +281,9 @@ def _file_system(scheme: str) -> Any:
     try:
         import fsspec
 
+        if scheme in WRAPPERS:
+            msg = "it stands for what is at another place; name that"
+            raise TypeError(msg)  # noqa: TRY301 - said as all else that is no scheme
         _check_named(fsspec.get_filesystem_class(scheme))
         return fsspec.filesystem(scheme)
     except ImportError as error:
@@ -297,11 +333,15 @@ class _problems:  # noqa: N801 - used as a function
             return
         said = printable(str(error).strip().partition("\n")[0])
         what = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        way_out = "; are there credentials, and do they allow it?" if _is_refusal(error) else ""
-        msg = f"{url_of(self._path)} cannot be read ({what}){way_out}"
+        msg = f"{url_of(self._path)} cannot be read ({what}){_way_out(error)}"
         raise UsageProblem(msg) from error
 
 
-def _is_refusal(error: Exception) -> bool:
+REFUSALS = ("credential", "forbidden", "denied", "unauthorized")
+"""Words of errors that somebody may not do what was asked for."""
+
+
+def _way_out(error: Exception) -> str:
     words = f"{type(error).__name__} {error}".lower()
-    return isinstance(error, PermissionError) or any(word in words for word in ("credential", "forbidden", "denied"))
+    is_refusal = isinstance(error, PermissionError) or any(word in words for word in REFUSALS)
+    return "; are there credentials, and do they allow it?" if is_refusal else ""

@@ -13,7 +13,7 @@ from kldeval.data.fixations.maps import FixationReading, read_map_file
 from kldeval.data.fixations.matlab import read_mat
 from kldeval.data.fixations.tables import LISTS, read_list
 from kldeval.data.readers import is_readable
-from kldeval.data.readers.files import by_first_bytes, check_regular, refusals
+from kldeval.data.readers.files import check_regular, name_by_first_bytes, refusals
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import UnreadableMap, printable
 from kldeval.records import Fixations
@@ -58,7 +58,8 @@ def read_fixations(path: MapFile, reading: FixationReading | None = None) -> Map
     try:
         return _read(path, suffix, reading)
     except UnreadableMap as problem:
-        raise by_first_bytes(path, problem) from problem
+        name_by_first_bytes(path, problem)
+        raise
 
 
 def _read(path: MapFile, suffix: str, reading: FixationReading) -> Mapping[str, Fixations]:

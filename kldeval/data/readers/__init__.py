@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.data.formats import MAP_FORMATS, Reader
 from kldeval.data.readers import numpy_files
-from kldeval.data.readers.files import by_first_bytes, refusals, unreadable_because
+from kldeval.data.readers.files import name_by_first_bytes, refusals, unreadable_because
 from kldeval.data.readers.members import fetched
 from kldeval.data.readers.stored import MAX_PIXELS, Limits, Stored, check_size, unreadable
 from kldeval.errors import KldevalError, UnreadableMap, printable
@@ -211,7 +211,8 @@ def read_map(
     try:
         return reader(fetched(path, limits) if isinstance(path, Member) else path, key, limits)
     except UnreadableMap as problem:
-        raise by_first_bytes(path, problem) from problem
+        name_by_first_bytes(path, problem)
+        raise
     except KldevalError:
         raise
     except Exception as error:

@@ -170,19 +170,26 @@ NAMED = frozenset({".npy", ".npz", ".mat", ".exr", ".csv", ".tsv", ".json", ".js
 """The suffixes of files whose readers know their own format alone; images are told apart by all their readers."""
 
 
-def by_first_bytes(path: MapFile, problem: UnreadableMap) -> UnreadableMap:
-    """The same problem, named by what the file begins with where that tells: a pointer, a web page, an archive."""
+def name_by_first_bytes(path: MapFile, problem: UnreadableMap) -> None:
+    """Raise a problem by what the file begins with where that tells: a pointer, a web page, an archive.
+
+    Nothing is raised where that tells no more: whoever asks raises the problem again. As its own cause, or in a
+    variable of a function that raises it, an error is kept with all that was at work until garbage is collected.
+
+    Raises:
+        UnreadableMap: the file is no map but this.
+    """
     if not isinstance(path, Path) or path.suffix.lower() not in NAMED or problem.code != UnreadableMap.code:
-        return problem
+        return
     from kldeval.data.readers.foreign import LOOKED_AT, meaning_of
 
     try:
         with path.open("rb") as file:
             meaning = meaning_of(file.read(LOOKED_AT), path.suffix.lower())
     except OSError:
-        return problem
-    kind = path.suffix.lower() or "such"
-    return problem if meaning is None or meaning in str(problem) else unreadable(path, f"no {kind} file but {meaning}")
+        return
+    if meaning is not None and meaning not in str(problem):
+        raise unreadable(path, f"no {path.suffix.lower() or 'such'} file but {meaning}") from problem
 
 
 @contextmanager
