@@ -7,6 +7,7 @@ it again around every operation, and threads spend a third of their time handing
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -48,6 +49,10 @@ WORTH_CLEAN_PROCESS = 0.5
 """Seconds of work for which a process is started that forks them: it takes 0.2 s to import what it needs."""
 
 
+SOON = 1.0
+"""Seconds for which results may be waited for: maps that are done together cost less than one by one."""
+
+
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -70,18 +75,19 @@ class LocalPool:
             share_cores(1, 1)
 
     def _results(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
-        rest, is_worth_workers = items, False
+        rest, is_worth_workers, seconds = items, False, math.inf
         # the first is done here, because what it imports need not be imported by every forked worker; that may be what
         # took the time, so in doubt the second is, too
         for doubt in (20, 1):
-            if not rest or is_worth_workers or (may_end_process(work, rest[:1]) and may_fork()):
+            is_settled = is_worth_workers or seconds < WORTH_WORKERS
+            if not rest or is_settled or (may_end_process(work, rest[:1]) and may_fork()):
                 break
             start = time.perf_counter()
             found = work(list(rest[:1]))
-            seconds = time.perf_counter() - start
+            seconds = (time.perf_counter() - start) * (len(rest) - 1)
             yield from found
             rest = rest[1:]
-            is_worth_workers = self.workers > 1 and _is_worth_workers(seconds * len(rest) / doubt)
+            is_worth_workers = self.workers > 1 and _is_worth_workers(seconds / doubt)
         is_risky = not is_worth_workers and may_end_process(work, rest)
         if (is_worth_workers or is_risky) and may_fork():
             from kldeval.executors.processes import in_processes
@@ -91,7 +97,9 @@ class LocalPool:
         elif is_worth_workers:
             yield from self._beside(work, rest)
         else:
-            for chunk in _chunks(rest, self.workers, most_at_once(work, LARGEST_CHUNK)):
+            largest = most_at_once(work, LARGEST_CHUNK)
+            chunks = _equal(rest, largest) if seconds < SOON else _chunks(rest, self.workers, largest)
+            for chunk in chunks:
                 yield from work(chunk)
 
     def _chunks(
@@ -230,6 +238,11 @@ def _chunks(items: Sequence[Item], workers: int, largest: int) -> Iterator[Seque
         size = max(1, min(largest, (len(items) - start) // (2 * workers)))
         yield list(items[start : start + size])
         start += size
+
+
+def _equal(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """The items in chunks of this size."""
+    return (list(items[start : start + size]) for start in range(0, len(items), size))
 
 
 def _is_worth_workers(seconds: float) -> bool:

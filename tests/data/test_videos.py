@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
+from programs import python
 from watching import running
 
 SHAPE = (32, 48)
@@ -105,6 +106,7 @@ def test_workers_share_no_place_in_a_file() -> None:
 
 
 COUNTING = """
+exec(open("sitecustomize.py").read())  # a fork runs none by itself
 import io, json, os, sys, threading
 from collections import Counter
 from contextlib import redirect_stdout
@@ -143,7 +145,8 @@ class Noting:
                 log.write(f"{os.path.relpath(self.path)}\\n")
         return found
 
-cv2_capture, cv2.VideoCapture = cv2.VideoCapture, Noting
+if cv2.VideoCapture.__name__ != "Noting":
+    cv2_capture, cv2.VideoCapture = cv2.VideoCapture, Noting
 """
 """What every process does before all else: note each frame that it decodes."""
 
@@ -173,7 +176,7 @@ def test_every_frame_is_decoded_once_whatever_the_number_of_workers(workers: str
     jobs = [("1", "2", "3") if place < 2 else ("1", "3") for place in range(len(runs))]
     asked = [[*arguments, "--jobs", n] for (arguments, _), numbers in zip(runs, jobs, strict=True) for n in numbers]
     with running(
-        [sys.executable, "-c", COUNTING, workers], env=environment, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+        [*python(), "-c", COUNTING, workers], env=environment, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
     ) as process:
         out, _ = process.communicate("".join(f"{json.dumps(one)}\n" for one in asked), timeout=60)
     found = iter([json.loads(line) for line in out.splitlines()])

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from programs import python
+from watching import recorded
 
+import kldeval
 from kldeval.executors.local import in_order, in_threads
 
 if TYPE_CHECKING:
@@ -123,6 +128,23 @@ def test_workers_are_processes_but_for_the_first_items(seconds: float, here: int
 def test_little_work_is_not_worth_a_process() -> None:
     done = alone(CLOCK + "print({os.getpid()} == set(in_order(lambda _: os.getpid(), range(9), 2)))\n")
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sizes"), [(0.001, [1, 11]), (0.01, [1, 1, 10]), (0.2, [1, 1, 5, 2, 1, 1, 1])], ids=str
+)
+def test_what_is_soon_done_is_done_at_once(
+    seconds: float, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of twelve maps, each of which takes so many seconds on a clock that counts the looks at it."""
+    now = itertools.count(step=seconds)
+    monkeypatch.setattr("kldeval.executors.local.time", SimpleNamespace(perf_counter=lambda: next(now)))
+    finished = recorded(monkeypatch, "kldeval.scoring.evaluator.Evaluator.finish")
+    for side in ("pred", "gt"):
+        np.save(tmp_path / f"{side}.npy", np.random.default_rng(0).random((12, 3, 4)))
+    report = kldeval.evaluate(tmp_path / "pred.npy", tmp_path / "gt.npy", stack=True, jobs=1)
+    assert [len(pairs) for _, pairs, *_ in finished] == sizes
+    assert len(report.scores) == 12
 
 
 @needs_fork

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from programs import python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes end by signals")
 
@@ -29,7 +30,7 @@ def read(data, *rest, **options):
 
 decoder.read = read
 """
-"""A decoder whose library has a fault that some bytes reach: Python runs this file as it starts."""
+"""A decoder whose library has a fault that some bytes reach: Python runs this file where it starts to read."""
 
 IN_THREADS = """
 import threading, kldeval
@@ -66,9 +67,8 @@ def test_a_crash_is_the_failure_of_its_map(tmp_path: Path, suffix: str, module: 
     (tmp_path / "start").mkdir()
     (tmp_path / "start" / "sitecustomize.py").write_text(CRASHING.format(module=module))
     paths = os.pathsep.join([str(tmp_path / "start"), str(HOME)])
-    command = [sys.executable, "-W", "ignore", "-c", program]
     done = subprocess.run(
-        command,
+        [*python(), "-W", "ignore", "-c", program],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 import pytest
 from command_line import kldeval
@@ -40,39 +44,65 @@ COMMANDS = {
     "step": ("steps", "blur"),
     "methods": ("methods", "--convention", "mit"),
 }
+WIDTHS = None, 80, 120
 LONG_WORDS = (
     r"https?://|^  title = |^  author = |^  journal = |^/|^    /|--metric 'kld|^holds|^prediction  |^ground truth  "
 )
 """Lines with what cannot break: addresses, entries of BibTeX, paths."""
 
 
+def printed(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> dict[int | None, str]:
+    """What a command prints on terminals of some widths: it is run once, and its pages are drawn for each width."""
+    pages: list[tuple[Any, Any]] = []
+
+    def draw(page: Any, options: Any) -> str:
+        pages.append((page, options))
+        return f"<page {len(pages) - 1}>\n"
+
+    def run(width: int | None) -> str:
+        monkeypatch.setattr("kldeval.writers.text.width_of", lambda *_: width)
+        outcome = kldeval(*words)
+        assert outcome.code == 0, outcome.err
+        return outcome.out
+
+    def drawn(width: int | None, found: re.Match[str]) -> str:
+        page, options = pages[int(found[1])]
+        return str(render(page, replace(options, width=width)))
+
+    render = resolve_name("kldeval.writers.text.render")
+    with monkeypatch.context() as patch:
+        patch.setattr("kldeval.writers.text.render", draw)
+        out = run(80)
+    if not pages:  # it wraps its lines itself
+        return {width: run(width) for width in WIDTHS}
+    return {width: re.sub(r"<page (\d+)>\n", partial(drawn, width), out) for width in WIDTHS}
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_everything_fits_the_terminal(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    wide = kldeval(*COMMANDS[command])
-    known = set(NUMBER.findall(wide.out))
+    found = printed(monkeypatch, *COMMANDS[command])
+    known = set(NUMBER.findall(found[None]))
     for width in (80, 120):
-        monkeypatch.setattr("kldeval.writers.text.width_of", lambda *_, width=width: width)
-        outcome = kldeval(*COMMANDS[command])
-        assert (wide.code, outcome.code) == (0, 0), outcome.err
-        lines = outcome.out.splitlines()
+        lines = found[width].splitlines()
         assert [line for line in lines if len(line) > width and not re.search(LONG_WORDS, line)] == []
         assert [number for line in lines for number in NUMBER.findall(line) if number not in known] == []
 
 
-@pytest.mark.parametrize("width", [80, 120])
-def test_many_models_with_long_names_fit(width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_models_with_long_names_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"a_model_with_a_rather_long_name_{place}_and_a_checkpoint_{10**place}" for place in range(7)]
     gt = tmp_path / "gt"
     for place, folder in enumerate((gt, *(tmp_path / name for name in names))):
         folder.mkdir()
         for name in ("harbour.png", "street.png"):
             shutil.copy((BOLD, CAREFUL)[place % 2] / name if place else GT / name, folder)
-    monkeypatch.setattr("kldeval.writers.text.width_of", lambda *_: width)
-    for more in ((), ("--intervals",)):
-        outcome = kldeval(*(tmp_path / name for name in names), gt, "-m", "kld,cc,sim,mse,mae,jsd", *more)
-        assert outcome.code == 0, outcome.err
-        assert max(map(len, outcome.out.splitlines())) <= width
-    for command in ("audit", "compare"):
-        outcome = kldeval(command, *(tmp_path / name for name in names[:4]), gt, "-q")
-        assert outcome.code == 0, outcome.err
-        assert max(map(len, outcome.out.splitlines())) <= width
+    models = [tmp_path / name for name in names]
+    leaderboard: tuple[str | Path, ...] = *models, gt, "-m", "kld,cc,sim,mse,mae,jsd"
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        leaderboard,
+        (*leaderboard, "--intervals"),
+        *((word, *models[:4], gt, "-q") for word in ("audit", "compare")),
+    )
+    for command in commands:
+        found = printed(monkeypatch, *command)
+        for width in (80, 120):
+            assert max(map(len, found[width].splitlines())) <= width
