@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from looping import each_of
 import torch
 
 import kldeval
@@ -24,7 +25,7 @@ FUNCTIONS = {
     for name in registry
     for alias in (registry[name].info.function or name, *registry[name].info.aliases)
 }
-every_function = pytest.mark.parametrize("name", [name for name in FUNCTIONS if FUNCTIONS[name].__name__ == name])
+every_function = each_of("name", [name for name in FUNCTIONS if FUNCTIONS[name].__name__ == name])
 
 
 def test_every_metric_has_a_public_function() -> None:
