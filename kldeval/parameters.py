@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kldeval.metrics.registry import EPSILONS, METRICS
@@ -26,6 +26,24 @@ def explicit(parameters: Callable[[], Iterable[Parameter]]) -> Callable[[Functio
 
     def with_signature(function: Function) -> Function:
         function.__signature__ = Signature(list(parameters()))  # type: ignore[attr-defined]
+        return function
+
+    return with_signature
+
+
+def completed(keywords: type, defaults: Mapping[str, Any]) -> Callable[[Function], Function]:
+    """Give a function whose `**` takes a `TypedDict` the signature with its members, which notebooks complete."""
+
+    def with_signature(function: Function) -> Function:
+        found = signature(function)
+        kept = [one for one in found.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+        members = [
+            Parameter(
+                name, Parameter.KEYWORD_ONLY, default=defaults[name], annotation=getattr(kind, "__forward_arg__", kind)
+            )
+            for name, kind in keywords.__annotations__.items()
+        ]
+        function.__signature__ = found.replace(parameters=[*kept, *members])  # type: ignore[attr-defined]
         return function
 
     return with_signature

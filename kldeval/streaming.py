@@ -322,9 +322,17 @@ class Metric:
         """The number of every map, where they are kept."""
         return tuple(row[self._key] for row in self._all.rows)
 
-    def update(self, pred: Array, gt: Array | None = None, fixations: Array | None = None, **beside: Array) -> None:
+    def update(
+        self,
+        pred: Array,
+        gt: Array | None = None,
+        fixations: Array | None = None,
+        *,
+        weights: Array | None = None,
+        other: Array | None = None,
+    ) -> None:
         """Take in maps (H, W) or batches (N, H, W) of them; see `MetricCollection.update`."""
-        self._all.update(pred, gt, fixations, **beside)
+        self._all.update(pred, gt, fixations, weights=weights, other=other)
 
     def compute(self) -> float:
         """The mean over all maps; nan before the first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from kldeval.api.documents import Leaderboard, Report
@@ -19,6 +19,7 @@ from kldeval.api.sources import (
     members_of,
     pairs_in_blocks,
 )
+from kldeval.dataclass import NamedTuple
 from kldeval.engine.auxiliary import some_compares_images
 from kldeval.engine.run import READ, run, run_blocks, run_models
 from kldeval.errors import PartsMissing, UsageProblem
@@ -102,27 +103,28 @@ def evaluate(
         if output_dir is not None:
             msg = "output_dir holds the rows of one prediction; score each model by itself for it"
             raise UsageProblem(msg)
-        found: Report | Leaderboard = _models(pred, gt, options, drawn, sort, progress)
+        found: Report | Leaderboard = _models(pred, gt, library_call(options), drawn, sort, progress)
     else:
         rows = None if output_dir is None else path_of(output_dir, "output_dir")
-        found = _report(pred, gt, options, drawn if said else None, progress, rows)
+        pairs = _Pairs.of(pred) if _is_iterable(pred, gt) else None
+        call = library_call(options, beside_items=pairs.held if pairs else ())
+        found = _report(pairs or (pred, gt), call, drawn if said else None, progress, rows)
     for one in found.reports.values() if isinstance(found, Leaderboard) else (found,):
         tell(one.failures, (score.name for score in one.scores), on_failure)
     return found
 
 
 def _report(
-    pred: Any,
-    gt: Any,
-    options: dict[str, Any],
+    given: _Pairs | tuple[Any, Any],
+    call: LibraryCall,
     drawn: Resampling | None,
     progress: bool | Told,  # noqa: FBT001 - as given
     rows: Path | None,
 ) -> Report:
-    if _is_iterable(pred, gt):
-        report, origin, parts = _pairs(pred, options, progress, rows)
+    if isinstance(given, _Pairs):
+        report, origin, parts = _pairs(given, call, progress, rows)
     else:
-        report, origin, parts = _sides((pred, gt), options, progress, rows)
+        report, origin, parts = _sides(given, call, progress, rows)
     if parts is not None:
         parts.finish(report)
     if drawn:
@@ -145,18 +147,40 @@ def _is_iterable(pred: Any, gt: Any) -> bool:
     return gt is None and pred is not None and not is_path(pred) and not is_array(pred)
 
 
+class _Pairs(NamedTuple):
+    """The pairs of an iterable, of which the first was looked at: what it holds beside its maps, others hold, too."""
+
+    items: Iterable[Any]
+    held: tuple[str, ...]
+
+    @classmethod
+    def of(cls, items: Any) -> _Pairs:
+        """The pairs, none of which is lost.
+
+        Raises:
+            UsageProblem: it is no iterable, or its first item is no pair.
+        """
+        if not isinstance(items, Iterable):
+            kind = type(items).__name__
+            msg = f"pred is of type {kind} and there is no gt; give both, or an iterable of (name, pred, gt)"
+            raise UsageProblem(msg)
+        iterator = iter(items)
+        first = list(islice(iterator, 1))
+        held = members_of(first[0], 0) if first else {}
+        return cls(chain(first, iterator), tuple(what for what in BESIDE if what in held))
+
+
 Made = tuple[documents.Report, MapOrigin | None, "Parts | None"]
 """A report, where its maps are, and where its rows go."""
 
 
 def _sides(
     given: tuple[Any, Any],
-    options: dict[str, Any],
+    call: LibraryCall,
     progress: bool | Told,  # noqa: FBT001 - as given
     rows: Path | None,
 ) -> Made:
     """The report of two sides, of paths or of arrays."""
-    call = library_call(options)
     sides = _folders(*given, call)
     parts = _parts(rows, sides, call.request)
     with shown_progress(progress) as told:
@@ -186,30 +210,20 @@ def _folders(pred: Any, gt: Any, call: LibraryCall) -> tuple[MapFolder | None, M
 
 
 def _pairs(
-    items: Any,
-    options: dict[str, Any],
+    pairs: _Pairs,
+    call: LibraryCall,
     progress: bool | Told,  # noqa: FBT001 - as given
     rows: Path | None,
 ) -> Made:
     """The report of the pairs of an iterable."""
-    if not isinstance(items, Iterable):
-        msg = (
-            f"pred is of type {type(items).__name__} and there is no gt; give both, or an iterable of (name, pred, gt)"
-        )
-        raise UsageProblem(msg)
-    iterator = iter(items)
-    first = next(iterator, None)
-    held = [] if first is None else [what for what in BESIDE if what in members_of(first, 0)]
-    call = library_call(options, beside_items=held)
     if call.arrays:
         msg = f"the pairs of an iterable hold what stands beside them: leave out {', '.join(call.arrays)}"
         raise UsageProblem(msg)
     request, settings = call.request._replace(limit=None), call.settings
     whole = some_compares_images(settings) or request.baselines
-    items = () if first is None else chain([first], iterator)
     blocks = (
         block.folders()
-        for block in pairs_in_blocks(items, settings, whole=whole, limit=call.request.limit, spatial=call.spatial)
+        for block in pairs_in_blocks(pairs.items, settings, whole=whole, limit=call.request.limit, spatial=call.spatial)
     )
     parts = _parts(rows, (), request)
     requests = ((pred, gt, request._replace(**beside)) for pred, gt, beside in blocks)
@@ -220,7 +234,7 @@ def _pairs(
 def _models(
     preds: Mapping[str, Any],
     gt: Any,
-    options: dict[str, Any],
+    call: LibraryCall,
     drawn: Resampling,
     sort: str | None,
     progress: bool | Told,  # noqa: FBT001 - as given
@@ -234,7 +248,6 @@ def _models(
     if len({str(name) for name in preds}) < len(preds):
         msg = f"two models have one name: {', '.join(map(repr, preds))}"
         raise UsageProblem(msg)
-    call = library_call(options)
     sides = {str(name): _folders(pred, gt, call) for name, pred in preds.items()}
     truth = next(iter(sides.values()))[1]
     if truth is None or any(pred is None for pred, _ in sides.values()):

@@ -17,7 +17,7 @@ from kldeval.settings.auxiliary import beside_paths, beside_texts
 from kldeval.settings.build import KNOWN_TEXTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from kldeval.memory import MapFolder
     from kldeval.settings.settings import Settings
@@ -64,7 +64,7 @@ class LibraryCall(NamedTuple):
 
 
 def library_call(
-    options: dict[str, Any], *, known: Iterable[str] = OPTIONS, beside_items: Iterable[str] = ()
+    keywords: Mapping[str, Any], *, known: Iterable[str] = OPTIONS, beside_items: Iterable[str] = ()
 ) -> LibraryCall:
     """The settings and the options of a run that keywords stand for; None is not said.
 
@@ -74,7 +74,7 @@ def library_call(
         UnknownName: a keyword does not exist.
         UsageProblem: one has no meaning.
     """
-    options = {name: value for name, value in options.items() if value is not None}
+    options = {name: value for name, value in keywords.items() if value is not None}
     check_names(options, known)
     if "device" in options:
         options["device"] = str(options["device"])  # torch has devices that are no texts

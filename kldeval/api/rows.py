@@ -108,12 +108,12 @@ class Rows(Saved, documents.RowsReport):
         return frame
 
     @speaks_python
-    def save(self, path: str | os.PathLike[str], **looks: Any) -> None:
+    def save(self, path: str | os.PathLike[str], *, precision: int = 4) -> None:  # type: ignore[override] # no pictures
         """Write a file in the format of its suffix: .json, .html, .csv, .tsv, .md, .tex, .txt.
 
         Args:
             path: the file, which is replaced whole or left as it is.
-            looks: how a table for people looks: precision.
+            precision: digits after the point in tables for people.
 
         Raises:
             UsageProblem: no format has this suffix, or the file cannot be written.
@@ -125,7 +125,7 @@ class Rows(Saved, documents.RowsReport):
 
         format_ = format_of_file(str(path))
         check_target(Path(path))
-        write_atomically(path, rows_text(self, format_, Options(**looks)))
+        write_atomically(path, rows_text(self, format_, Options(precision=precision)))
 
     def _page(self, options: Options) -> Page:
         from kldeval.writers.rows_page import rows_page

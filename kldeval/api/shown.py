@@ -10,15 +10,17 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, TypeVar
 
 from kldeval.errors import UsageProblem
 from kldeval.functional import check_names
 from kldeval.packages import load_package
+from kldeval.parameters import completed
 from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     from kldeval.reports.strips import Strip
     from kldeval.writers.charts import Chart
@@ -26,8 +28,29 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 
-LOOKS = ("precision", "per_map", "worst", "intervals", "verbose", "signatures", "siunitx", "columns", "std")
-"""The keywords of `save` on how a table for people looks."""
+
+class Looks(TypedDict, total=False):
+    """The keywords of `save` on how a table for people looks."""
+
+    precision: int
+    per_map: bool
+    worst: int
+    intervals: bool
+    verbose: bool
+    signatures: Literal["", "full", "short"]
+    siunitx: bool
+    columns: tuple[tuple[str, str], ...]
+    std: bool
+
+
+LOOKS: Mapping[str, Any] = {
+    **dict.fromkeys(Looks.__annotations__, False),
+    "precision": 4,
+    "worst": 0,
+    "signatures": "",
+    "columns": (),
+}
+"""How a table looks where nothing is said."""
 
 
 def spoken(page: Page) -> Page:
@@ -169,10 +192,11 @@ class Saved(Shown):
             raise UsageProblem(msg)
         return ()
 
+    @completed(Looks, LOOKS)
     @speaks_python
     def save(
         self, path: str | os.PathLike[str], *, pred: Any = None, gt: Any = None, html_maps: int = 60,
-        stimuli: str | os.PathLike[str] | None = None, **looks: Any,
+        stimuli: str | os.PathLike[str] | None = None, **looks: Unpack[Looks],
     ) -> None:  # fmt: skip
         """Write a file in the format of its suffix: .json, .html, .tex, .md, .csv, .tsv, .txt, .parquet, ....
 
@@ -202,12 +226,13 @@ class Saved(Shown):
         check_installed(write)
         check_target(Path(path))
         check_names(looks, LOOKS)
+        strips: tuple[Strip, ...] = ()
         if write.name == "html":
-            looks["strips"] = self._strips(pred, gt, html_maps, stimuli)
+            strips = self._strips(pred, gt, html_maps, stimuli)
         elif any(one is not None for one in (pred, gt, stimuli)):
             msg = f"{path}: pred, gt and stimuli are for the pictures of an .html page"
             raise UsageProblem(msg)
-        write_atomically(path, write(self, Options(**looks)))
+        write_atomically(path, write(self, Options(**looks, strips=strips)))
 
     def to_pandas(self) -> Any:
         """The rows of the CSV as a DataFrame of pandas; `attrs["signature"]` has what made the numbers.

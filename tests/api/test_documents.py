@@ -220,7 +220,7 @@ class TestPictures:
         with pytest.raises(UsageProblem, match=r"are for the pictures of an \.html page"):
             one.save(tmp_path / "x.json", **given)
         with pytest.raises(UnknownName, match=r"precison.*precision"):
-            one.save(path, precison=3)
+            one.save(path, precison=3)  # type: ignore[call-arg]
         assert not path.exists()
 
     def test_files_that_are_gone_cost_the_pictures_alone(self, tmp_path: Path) -> None:

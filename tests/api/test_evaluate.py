@@ -170,6 +170,13 @@ class TestWaysToGiveMaps:
         assert len(evaluate(items(), limit=5).scores) == 5
 
 
+def parameters_of(function: Any) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:  # an exception of Python
+        return []
+
+
 class TestKeywords:
     def test_they_are_explicit(self) -> None:
         parameters = inspect.signature(evaluate).parameters
@@ -183,6 +190,26 @@ class TestKeywords:
             assert "fixations" in inspect.signature(function).parameters
         for made in (kldeval.Metric, kldeval.MetricCollection):
             assert {"norm", "convention", "rows"} <= inspect.signature(made).parameters.keys()
+
+    def test_nothing_public_hides_its_keywords(self) -> None:
+        """Editors complete what a signature names, and type checkers find what is misspelt."""
+        public = [getattr(kldeval, name) for name in dir(kldeval) if not name.startswith("_")]
+        classes = [one for one in public if isinstance(one, type)]
+        methods = [value for one in classes for name, value in inspect.getmembers(one) if not name.startswith("_")]
+        ours = [
+            one for one in (*public, *methods) if callable(one) and "kldeval" in str(getattr(one, "__module__", ""))
+        ]
+        hidden = [one for one in ours if any(two.kind is two.VAR_KEYWORD for two in parameters_of(one))]
+        assert len(ours) > 150
+        assert hidden == []
+
+    def test_how_a_table_looks_where_nothing_is_said(self, tmp_path: Path) -> None:
+        looks = {one.name: one.default for one in parameters_of(kldeval.Report.save)[6:]}
+        assert {"precision", "per_map", "worst", "columns", "std"} <= looks.keys()
+        report = evaluate(MAPS, MAPS[::-1])
+        report.save(tmp_path / "plain.md")
+        report.save(tmp_path / "said.md", **looks)
+        assert (tmp_path / "plain.md").read_text() == (tmp_path / "said.md").read_text()
 
     @pytest.mark.parametrize("metric", ["kld,cc", ["kld", "cc"], ("kld", " cc")])
     def test_metrics_are_a_text_or_a_list(self, metric: Any) -> None:

@@ -236,16 +236,11 @@ class TestStart:
         paths = f"{str(tmp_path / 'pred.npy')!r}, {str(tmp_path / 'gt.npy')!r}"
         assert packages_after(f"import kldeval; kldeval.evaluate({paths}, device='cpu')") & LATE == set()
 
-    def test_a_run_of_densities_imports_nothing_of_other_runs(self, tmp_path: Path) -> None:
+    def test_a_run_of_images_imports_nothing_heavy(self, tmp_path: Path) -> None:
+        """How long the rest takes is bounded by `benchmarks`, in milliseconds."""
         for side in ("pred", "gt"):
             cv2.imwrite(str(tmp_path / f"{side}.png"), np.eye(4, dtype=np.uint8))
         paths = f"{str(tmp_path / 'pred.png')!r}, {str(tmp_path / 'gt.png')!r}"
         code = f"from kldeval.cli.main import run_arguments; run_arguments([{paths}])"
-        idle = {
-            *("kldeval.analysis", "kldeval.api", "kldeval.data.auxiliary", "kldeval.data.fixations"),
-            *("kldeval.engine.auxiliary", "kldeval.engine.cache", "kldeval.engine.gpu", "kldeval.engine.quantiles"),
-            *("kldeval.executors.processes", "kldeval.reports.comparison", "kldeval.reports.leaderboard"),
-            *("kldeval.scoring.auxiliary_metrics", "kldeval.scoring.class_maps", "kldeval.scoring.reference_models"),
-            *("cv2", "csv", "hashlib", "json", "logging", "multiprocessing", "rich", "scipy", "torch", "zipfile"),
-        }
-        assert modules_after(code) & idle == set()
+        of_python = {"csv", "hashlib", "json", "logging", "multiprocessing", "zipfile"}
+        assert packages_after(code) & (LATE | of_python) == set()

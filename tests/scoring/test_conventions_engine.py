@@ -14,10 +14,10 @@ import pytest
 from backends import BACKENDS, make
 from command_line import kldeval as run
 from command_line import score as scores
+from edge_maps import EDGE_MAPS, EDGES
 from evaluating import answers, by_pixel, outcome_of, pair_of, quantities, settings_of
 from every import conventions
 from looping import each_of
-from test_conventions import EDGE_MAPS, EDGES
 
 import kldeval
 from kldeval.errors import RefusedMap
