@@ -312,7 +312,9 @@ def _peak(*arguments: Any) -> int:
 def _usage(*arguments: Any) -> resource.struct_rusage:
     """What a run and its workers used."""
     command = [sys.executable, "-m", "kldeval", *map(str, arguments), "-q"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    # a run that has to compile its modules anew would be measured with them
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
