@@ -234,8 +234,9 @@ def audit(
 _READING = tuple(sorted(name for name in SETTINGS if name.startswith("fixation_")))
 """How fixations are read."""
 
-_AUDITED = frozenset(AUDITED)
-_IDENTIFIED = frozenset(IDENTIFIED)
+_AUDITED = frozenset((*AUDITED, "conventions"))
+_IDENTIFIED = frozenset((*IDENTIFIED, "value"))
+"""The keywords of these questions, with what a misspelt one may mean."""
 
 
 @explicit(identify_parameters)
