@@ -1,6 +1,7 @@
 """`python -m benchmarks`: times kldeval against other programs on this machine, and prints a table.
 
-Only ratios are judged, each taken within one round of alternating runs; a figure is the median over the rounds.
+Only ratios are judged, each taken within one round of alternating runs; a figure is the median over the rounds. It is
+of the clock except where a row says otherwise, and beside it stands the ratio of what all cores worked.
 Whole processes are timed, start-up included, with warm files. It takes some minutes, 5 GB in the temporary folder and,
 for its slow cases, 4 GB of memory; `--quick` leaves those out. What large runs cost comes last (`benchmarks.scale`), in
 rows whose names begin with cache, memory, pairing, merge, rasters and dask, which `--cases` takes as well.
@@ -17,6 +18,7 @@ import tempfile
 from fnmatch import fnmatch
 from functools import partial
 from importlib.util import find_spec
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,9 @@ from benchmarks.cases import CASES, Case, Row, row_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COLUMNS = "{:36} {:>10} {:>10} {:>8} {:>6} {:>6}  {}"
+    from benchmarks.cases import Round
+
+COLUMNS = "{:42} {:>10} {:>10} {:>8} {:>8} {:>6} {:>6}  {}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cases = [case for case in CASES if _is_wanted(case, options)]
     with tempfile.TemporaryDirectory() as temporary:
         folders = partial(_made, options.folder or Path(temporary))
-        rounds: dict[str, list[tuple[float, float]]] = {case.name: [] for case in cases}
+        rounds: dict[str, list[Round]] = {case.name: [] for case in cases}
         for number in range(-1, options.rounds):
             for case in cases:
                 # the round before the first fills the caches of files and of compiled modules
@@ -99,7 +103,7 @@ def _machine() -> str:
 
 
 def _print(rows: Sequence[Row]) -> None:
-    print(COLUMNS.format("case", "ours", "against", "figure", "must", "goal", "reached"))
+    print(COLUMNS.format("case", "ours", "against", "figure", "work", "must", "goal", "reached"))
     for row in rows:
         kind = row.case.kind
         texts = (f"{number:.4g} {kind.unit}" for number in (row.ours, row.against))
@@ -108,6 +112,7 @@ def _print(rows: Sequence[Row]) -> None:
                 row.case.name,
                 *texts,
                 f"{row.figure:.2f} {kind.judged}",
+                "" if isnan(row.work) else f"{row.work:.2f} x",
                 row.case.must,
                 row.case.goal,
                 row.verdict,

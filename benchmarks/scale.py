@@ -44,15 +44,17 @@ print(next(line.split()[1] for line in Path("/proc/self/status").read_text().spl
 """
 
 PEAK = """
+import atexit
 import sys
 from pathlib import Path
 from kldeval.__main__ import main
-try:
-    main()
-except SystemExit:
-    pass
-status = Path("/proc/self/status").read_text().splitlines()
-print(next(line.split()[1] for line in status if "VmHWM" in line), file=sys.stderr)
+
+def say():
+    status = Path("/proc/self/status").read_text().splitlines()
+    print(next(line.split()[1] for line in status if "VmHWM" in line), file=sys.stderr)
+
+atexit.register(say)
+main()
 """
 
 
@@ -312,7 +314,9 @@ def _peak(*arguments: Any) -> int:
 def _usage(*arguments: Any) -> resource.struct_rusage:
     """What a run and its workers used."""
     command = [sys.executable, "-m", "kldeval", *map(str, arguments), "-q"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    # a run that has to compile its modules anew would be measured with them
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -39,7 +39,8 @@ def is_beside(name: str) -> bool:
 
 def values_file(path: Path) -> Path | None:
     """The file beside a header that holds its values; None of any other file, and where none such is named."""
-    if path.suffix.lower() != HEADER:
+    # a text that was made is kept, a suffix is looked for anew, and this is asked of every file
+    if not str(path).lower().endswith(HEADER) or path.suffix.lower() != HEADER:
         return None
     try:
         with open_regular(path) as file:

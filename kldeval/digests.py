@@ -94,9 +94,8 @@ def note(path: str, *parts: Buffer) -> None:
         return
     from hashlib import sha256
 
-    first, *rest = parts
-    digest = sha256(first)
-    for part in rest:
+    digest = sha256(parts[0])
+    for part in parts[1:]:
         digest.update(part)
     noted[path] = digest.hexdigest()
 

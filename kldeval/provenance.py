@@ -22,6 +22,9 @@ _RECORD = ".dist-info"
 _READERS = ("kornia_rs", "deflate", "tifffile", "imagecodecs", "h5py", "OpenEXR")
 _VERSION = re.compile(r"""^(?:__version__|version|opencv_version)(?:\s*:\s*str)?\s*=\s*["']([^"']+)""", re.MULTILINE)
 
+LARGEST_SOURCE = 1 << 15
+"""Bytes of a source file that are read at a time: of most files all."""
+
 DIGITS = 12
 """Hexadecimal digits of the fingerprint of the arithmetic."""
 
@@ -110,8 +113,13 @@ def source_digest() -> str:
         for name in sorted(names):
             if name.endswith(".py"):
                 path = os.path.join(folder, name)  # noqa: PTH118 - of some hundred files: as paths, twice as slow
-                with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - the same
-                    found.update(f"{path.removeprefix(package)}\0".encode() + file.readall())
+                found.update(f"{path.removeprefix(package)}\0".encode())
+                file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+                data = b"\0" * LARGEST_SOURCE
+                while len(data) == LARGEST_SOURCE:
+                    data = os.read(file, LARGEST_SOURCE)
+                    found.update(data)
+                os.close(file)
     return found.hexdigest()
 
 

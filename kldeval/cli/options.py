@@ -410,13 +410,12 @@ def check_fixations_serve(options: OptionGroup, metrics: Iterable[str]) -> None:
     Raises:
         UsageProblem: naming the option.
     """
-    for name, value in options.given(("fixations", "fixations_name", *READING)).items():
-        if value is not None and rank(name) == ON_COMMAND_LINE:
-            from kldeval.errors import UsageProblem
+    given = options.given(("fixations", "fixations_name", *READING))
+    said = {name: value for name, value in given.items() if value is not None and rank(name) == ON_COMMAND_LINE}
+    if said:
+        from kldeval.settings.metric_options import refuse_fixations
 
-            flag = f"--{name.replace('_', '-')}"
-            msg = f"{flag} {value} has no effect: none of the metrics {', '.join(metrics)} is of fixations"
-            raise UsageProblem(msg)
+        refuse_fixations(said, metrics)
 
 
 def _weaker(strong: str, names: Iterable[str]) -> list[str]:

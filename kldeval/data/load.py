@@ -566,7 +566,7 @@ def how_made(path: MapFile) -> DensityProvenance | None:
     ):
         msg = f"{printable(sidecar)}: a {SCHEMA} says what was made and of how many fixations; this does not"
         raise UnreadableMap(msg)
-    return DensityProvenance(text, count)
+    return DensityProvenance(text if text.endswith(")") else f"{text}()", count)
 
 
 def sidecar_members(sidecar: Path | Member) -> dict[str, Any] | None:

@@ -112,7 +112,7 @@ def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
     """What the row of a pair is made of, in the order of the roles, beside what the run has in common."""
     parts: list[Part] = [pair.pred, pair.gt]
     parts += [beside for one in parts if isinstance(one, Path) and (beside := values_file(one)) is not None]
-    if isinstance(pair.gt, Path) and pair.gt.suffix.lower() == SUFFIX:
+    if isinstance(pair.gt, Path) and str(pair.gt).lower().endswith(SUFFIX) and pair.gt.suffix.lower() == SUFFIX:
         parts.append(sidecar_of(pair.gt))  # it may tell how the ground truth was made
     elif isinstance(pair.gt, Member):
         parts.append(pair.gt.sidecar)
@@ -158,7 +158,7 @@ class Ingredients:
         stamps = []
         for part in parts:
             if isinstance(part, Path | Member):
-                stamp = stamp_of(_file_of(part))
+                stamp = stamp_of(part.path if isinstance(part, Member) else part)
                 if stamp is None or (stamp == ABSENT and isinstance(part, Member)):
                     return None
                 stamps.append(stamp)
@@ -203,10 +203,12 @@ def _file_of(part: Path | Member) -> Path:
 
 def _place_of(part: Path | Member) -> int:
     """48 bits that tell the path of a file from those of others, and what is in it from all else there."""
-    text = str(_file_of(part))
-    whole = text if text.startswith(os.sep) else f"{os.getcwd()}{os.sep}{text}"  # noqa: PTH109 - no links are followed
-    inside = repr((part.name, part.module, part.where)) if isinstance(part, Member) else ""
-    return int.from_bytes(blake2b(os.fsencode(f"{whole}\0{inside}" if inside else whole), digest_size=6).digest())
+    whole = str(_file_of(part))
+    if not whole.startswith(os.sep):
+        whole = f"{os.getcwd()}{os.sep}{whole}"  # noqa: PTH109 - no links are followed
+    if isinstance(part, Member):
+        whole = f"{whole}\0{(part.name, part.module, part.where)!r}"
+    return int.from_bytes(blake2b(whole.encode("utf-8", "surrogateescape"), digest_size=6).digest())
 
 
 class Known(NamedTuple):
@@ -366,7 +368,7 @@ class CachedRun:
         now = self._ingredients(pair)
         if now is None:
             return None
-        fitting = (row for row in candidates if row["w"] == now.witness and row.get("at", now.at) == now.at)
+        fitting = (row for row in candidates if row["w"] == now.witness and ("at" not in row or row["at"] == now.at))
         return next(fitting, None)
 
     def _ingredients(self, pair: Pair) -> Ingredients | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 import warnings
 import zlib
@@ -16,6 +15,7 @@ from array import array
 from bisect import bisect_left
 from contextlib import suppress
 from itertools import count, repeat
+from platform import node
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -232,7 +232,7 @@ class _Segment:
     def _new_file(self) -> int:
         """A file of a name that nobody else has, even where clocks are coarse and machines bear one name."""
         flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC
-        writer = f"{socket.gethostname()}-{os.getpid()}"
+        writer = f"{node()}-{os.getpid()}"
         for number in count(time.time_ns()):
             with suppress(FileExistsError):
                 return os.open(self._folder / f"{writer}-{number}.jsonl", flags, 0o666)

@@ -19,7 +19,9 @@ from kldeval.metrics.separable import (
     separated_cross_entropy,
     separated_divergence,
     separated_entropy,
+    separated_hellinger,
     separated_reverse,
+    separated_total_variation,
 )
 from kldeval.metrics.similarity import hellinger_final, hellinger_terms, tv_terms
 from kldeval.normalization.density import Density, safe_log
@@ -315,7 +317,7 @@ def _product(weight: Density, density: Density) -> AnyArray:
     return weight.prob * xp.where(some, log, xp.zeros_like(weight.prob))
 
 
-@METRICS.add("tv", MetricInfo(unit="", best="low", symmetric=True))
+@METRICS.add("tv", MetricInfo(unit="", best="low", symmetric=True, separable=separated_total_variation))
 def tv(pred: Density, gt: Density) -> AnyArray:
     """Total variation distance of prediction and ground truth, from 0 to 1: sum |p - q| / 2.
 
@@ -328,7 +330,10 @@ def tv(pred: Density, gt: Density) -> AnyArray:
     return tv_terms(pred.prob, gt.prob)
 
 
-@METRICS.add("hellinger", MetricInfo(unit="", best="low", symmetric=True, from_sum=hellinger_final))
+@METRICS.add(
+    "hellinger",
+    MetricInfo(unit="", best="low", symmetric=True, separable=separated_hellinger, from_sum=hellinger_final),
+)
 def hellinger(pred: Density, gt: Density) -> AnyArray:
     """Hellinger distance of prediction and ground truth, from 0 to 1: sqrt(sum (sqrt p - sqrt q)^2 / 2).
 

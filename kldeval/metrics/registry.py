@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import Array
     from kldeval.metrics.class_losses import LabelTerms
     from kldeval.metrics.folded import Folds
-    from kldeval.metrics.separable import Part
+    from kldeval.metrics.separable import Part, Shared
 
 
 Kind = Literal["density", "maps", "fixations", "pixels", "labels"]
@@ -49,12 +49,14 @@ class MetricInfo(Info):
         blind_to: of a density metric, the side that cannot move it.
         version: the version of the definition, the signature's `v`; 2 once a number has moved.
         function: the name of its library function, where that is not the metric's name.
-        separable: of a density metric, the same sum as products of levels (`kldeval.metrics.separable`).
+        separable: of a density metric, the same sum by what levels have in common (`kldeval.metrics.separable`).
         folded: of a density metric, the same sum over values that were not divided yet (`kldeval.metrics.folded`).
         from_sum: of a density metric, the value of a distribution as a function of the sum of its terms.
         prepare: of a metric of maps, what is made of each map by itself, (xp, values, weights, **parameters).
         combine: of a metric of maps, the value of two prepared maps, (xp, pred, gt, weights). A metric without it, such
             as `emd`, asks where pixels stand, and not only which values meet.
+        of_levels: of such a metric, the same of maps of few levels, (meeting, pred, gt, **parameters); None where the
+            levels do not allow it (`kldeval.metrics.meeting`).
         in_space: of a metric of maps that asks where pixels stand, the same of any number of axes of space, laid out
             as (..., H, W): (pred, gt, weights, shape of space, **parameters).
         scaled: whether a metric of maps is in the units of the maps, on the scale of the run.
@@ -75,11 +77,12 @@ class MetricInfo(Info):
     version: int = 1
     function: str = ""
     blind_to: tuple[Literal["pred", "gt"], ...] = ()
-    separable: Callable[..., tuple[Part, ...] | None] | None = None
+    separable: Callable[..., tuple[Part | Shared, ...] | None] | None = None
     folded: Callable[..., Folds | None] | None = None
     from_sum: Callable[[Array], Array] | None = None
     prepare: Callable[..., Array] | None = None
     combine: Callable[..., Array] | None = None
+    of_levels: Callable[..., float | None] | None = None
     in_space: Callable[..., Array] | None = None
     scaled: bool = False
     nonnegative: str = ""

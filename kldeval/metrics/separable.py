@@ -9,7 +9,7 @@ products, which a few terms exhaust where e (a + r) is small against t.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kldeval.dataclass import dataclass
 
@@ -39,6 +39,18 @@ class Part:
     factors: tuple[Array, ...]
     reach: Array
     scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The sum over all pixels of own(a) + own(b), less what both have in common: f(a) g(b), or the lesser of the two.
+
+    `own` and `both` have the numbers of the levels of the prediction and of the ground truth.
+    """
+
+    own: tuple[Array, Array]
+    both: tuple[Array, Array]
+    common: Literal["product", "lesser"]
 
 
 def separated_divergence(
@@ -88,6 +100,17 @@ def separated_uncovered_pixels(pred: Density, gt: Density) -> tuple[Part, ...]:
     """The parts of the number of pixels with ground-truth mass where the prediction is exactly 0."""
     xp, bare, nothing = gt.xp, pred.is_zero, gt.xp.zeros_like(gt.prob)
     return (Part("gt", nothing, (nothing, xp.astype(bare, gt.prob.dtype)), nothing),)
+
+
+def separated_total_variation(pred: Density, gt: Density) -> tuple[Shared, ...]:
+    """The parts of `tv`: |p - q| / 2 is (p + q) / 2 less the lesser of them."""
+    return (Shared((pred.prob / 2, gt.prob / 2), (pred.prob, gt.prob), "lesser"),)
+
+
+def separated_hellinger(pred: Density, gt: Density) -> tuple[Shared, ...]:
+    """The parts of the sum under the root of `hellinger`."""
+    xp = gt.xp
+    return (Shared((pred.prob / 2, gt.prob / 2), (xp.sqrt(pred.prob), xp.sqrt(gt.prob)), "product"),)
 
 
 def divergence_of_lines(

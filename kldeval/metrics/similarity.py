@@ -14,6 +14,7 @@ from kldeval.arrays import namespace
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.grammar import format_value
 from kldeval.metrics.checks import check_same_shape
+from kldeval.metrics.meeting import gap
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
 from kldeval.weighting import (
     MAP,
@@ -31,7 +32,11 @@ from kldeval.weighting import (
 
 if TYPE_CHECKING:
     from kldeval.arrays import AnyArray, Array, Namespace
+    from kldeval.metrics.meeting import Meeting
 
+
+NEARLY_EQUAL = 1 - 1e-9
+"""A correlation from which on maps may be equal but for their scale."""
 
 TINY_DIFFERENCE = 1e-140
 """Differences below it, or above its inverse, are squared and summed in a unit of their own."""
@@ -83,19 +88,43 @@ def _correlation(
     xp: Namespace, pred: Array, gt: Array, weights: Array | None, *, std_eps: float = 0.0, of: Of = None
 ) -> AnyArray:
     del of
-    spread, target_spread = total(xp, pred**2, weights), total(xp, gt**2, weights)
+    spreads = total(xp, pred**2, weights), total(xp, gt**2, weights)
+    pixels = amount(xp, pred, weights) if std_eps else None
+    return drop_axes(xp, _correlated(xp, total(xp, pred * gt, weights), spreads, pixels, std_eps))
+
+
+def _correlated(
+    xp: Namespace, product: Array, spreads: tuple[Array, Array], pixels: Array | None, std_eps: float
+) -> AnyArray:
+    """The correlation, from the sums of the products and of the squares of deviations; `pixels` only beside an eps."""
+    spread, target_spread = spreads
     if std_eps:
-        pixels = amount(xp, pred, weights)
-        deviations = [root(xp, part / pixels) + std_eps for part in (spread, target_spread)]
-        return drop_axes(xp, total(xp, pred * gt, weights) / pixels / (deviations[0] * deviations[1]))
-    correlation = divide(xp, total(xp, pred * gt, weights), root(xp, spread * target_spread))
+        deviations = [root(xp, part / pixels) + std_eps for part in spreads]
+        return product / pixels / (deviations[0] * deviations[1])
+    correlation = divide(xp, product, root(xp, spread * target_spread))
     flat = (spread == 0) & (target_spread > 0)
-    correlation = xp.where(flat, xp.zeros_like(correlation), xp.clip(correlation, -1.0, 1.0))
-    return drop_axes(xp, correlation)
+    return xp.where(flat, xp.zeros_like(correlation), xp.clip(correlation, -1.0, 1.0))
+
+
+def _correlation_of_levels(
+    meeting: Meeting, pred: AnyArray, gt: AnyArray, *, std_eps: float = 0.0, of: Of = None
+) -> float | None:
+    """The correlation, unless it is so close to 1 or -1 that a map and itself might not have exactly 1."""
+    import numpy as np
+
+    del of
+    spreads = np.asarray(meeting.of_pred(pred**2)), np.asarray(meeting.of_gt(gt**2))
+    product, pixels = np.asarray(meeting.product(pred, gt)), np.asarray(meeting.n_pixels)
+    found = float(_correlated(np, product, spreads, pixels, std_eps))
+    return None if abs(found) > NEARLY_EQUAL else found
 
 
 def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None, **_: object) -> AnyArray:
     return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
+
+
+def _intersection_of_levels(meeting: Meeting, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
+    return meeting.lesser(pred, gt)
 
 
 def _check_std_eps(*, std_eps: float = 0.0, of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
@@ -107,7 +136,14 @@ def _check_std_eps(*, std_eps: float = 0.0, of: Of = None) -> None:  # noqa: ARG
 @METRICS.add(
     "cc",
     MetricInfo(
-        version=2, on="maps", unit="", best="high", check=_check_std_eps, prepare=_deviations, combine=_correlation
+        version=2,
+        on="maps",
+        unit="",
+        best="high",
+        check=_check_std_eps,
+        prepare=_deviations,
+        combine=_correlation,
+        of_levels=_correlation_of_levels,
     ),
 )
 def cc(
@@ -152,6 +188,7 @@ def cc(
         nonnegative="minmax",
         prepare=_histogram,
         combine=_intersection,
+        of_levels=_intersection_of_levels,
     ),
 )
 def sim(pred: Array, gt: Array, weights: Array | None = None, *, minmax: bool = False, of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
@@ -188,24 +225,38 @@ def _mean_error(xp: Namespace, pred: Array, gt: Array, weights: Array | None, po
     Where these, their squares or the sum would leave the floats, differences are taken in units of the largest. An
     accelerator is not asked whether they would: its inf and nan are seen.
     """
-    gap = xp.abs(pred - gt)
-    unit = xp.ones_like(gap[..., :1, :1])
+    gaps = xp.abs(pred - gt)
+    unit = xp.ones_like(gaps[..., :1, :1])
     asked = not xp.__name__.endswith("torch")
     if asked:
-        peak = xp.max(gap, axis=MAP, keepdims=True)
+        peak = xp.max(gaps, axis=MAP, keepdims=True)
         extreme = (peak > 1 / TINY_DIFFERENCE) | ((peak < TINY_DIFFERENCE) & (peak > 0))
         if bool(xp.any(extreme)):
             half = xp.where(xp.isinf(peak), xp.full_like(peak, 0.5), xp.ones_like(peak))
-            gap = xp.abs(pred * half - gt * half)
-            unit = xp.where(extreme, xp.max(gap, axis=MAP, keepdims=True), unit)
-            gap, unit = gap / unit, unit / half
-    error = _mean(xp, gap**power, weights)
+            gaps = xp.abs(pred * half - gt * half)
+            unit = xp.where(extreme, xp.max(gaps, axis=MAP, keepdims=True), unit)
+            gaps, unit = gaps / unit, unit / half
+    error = _mean(xp, gaps**power, weights)
     for _ in range(power):
         error = error * drop_axes(xp, unit)
     if asked and bool(xp.any(xp.isinf(error))):
         msg = f"the mean error of these maps to the power of {power} is beyond the floats; scale the maps"
         raise RefusedMap(msg)
     return error
+
+
+def _mean_square_of_levels(meeting: Meeting, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
+    """The mean of (p - q)^2 as p^2 + q^2 less 2 p q."""
+    own = meeting.of_pred(pred**2) + meeting.of_gt(gt**2)
+    left = gap(own, 2 * meeting.product(pred, gt))
+    return None if left is None else left / meeting.n_pixels
+
+
+def _mean_size_of_levels(meeting: Meeting, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
+    """The mean of |p - q| as p + q less twice the lesser of them."""
+    both = meeting.lesser(pred, gt)
+    left = None if both is None else gap(meeting.of_pred(pred) + meeting.of_gt(gt), 2 * both)
+    return None if left is None else left / meeting.n_pixels
 
 
 @METRICS.add(
@@ -219,6 +270,7 @@ def _mean_error(xp: Namespace, pred: Array, gt: Array, weights: Array | None, po
         scaled=True,
         prepare=_existing,
         combine=_mean_square,
+        of_levels=_mean_square_of_levels,
     ),
 )
 def mse(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values
@@ -244,6 +296,7 @@ def mse(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) 
         scaled=True,
         prepare=_existing,
         combine=_mean_size,
+        of_levels=_mean_size_of_levels,
     ),
 )
 def mae(pred: Array, gt: Array, weights: Array | None = None, *, of: Of = None) -> AnyArray:  # noqa: ARG001 - whoever calls it hands over such values

@@ -145,6 +145,7 @@ class _PreparedLevels:
         self._counted = view.counted
         self._view = view
         self._tables: dict[object, Array] = {}
+        self._finite: dict[object, list[bool]] = {}
 
     def add(
         self, values: Sequence[Values64], failures: Sequence[dict[str, Reason]], metrics: Sequence[AuxiliaryMetric]
@@ -152,19 +153,34 @@ class _PreparedLevels:
         """The number of each metric for each pair, or why there is none."""
         sides = [(metric, self._table("pred", metric), self._table("gt", metric)) for metric in metrics]
         for place in range(len(self._counted)):
-            cells = self._view.cells(place)
             met: dict[object, Array] = {}
             for metric, pred, gt in sides:
                 refused = self._refused(metric, place)
                 if refused:
                     failures[place][metric.key] = refused
                     continue
-                for key, own in ((pred, cells.pred), (gt, cells.gt)):
-                    if key not in met:
-                        met[key] = looked_up(self._tables[key][place], own)
-                combine = metric.info.combine
-                number = combine(np, met[pred], met[gt], cells.counts, **metric.call.keywords)  # type: ignore[misc]
-                values[place][metric.key] = float(number)
+                number = self._of_levels(place, metric, pred, gt)
+                if number is None:
+                    number = self._of_cells(place, metric, (pred, gt), met)
+                values[place][metric.key] = number
+
+    def _of_levels(self, place: int, metric: AuxiliaryMetric, pred: object, gt: object) -> float | None:
+        """The number from the levels of either side, where it is one of them."""
+        if metric.info.of_levels is None or not (self._finite[pred][place] and self._finite[gt][place]):
+            return None
+        tables = self._tables[pred][place, 0], self._tables[gt][place, 0]
+        return metric.info.of_levels(self._view.meeting(place), *tables, **metric.call.keywords)
+
+    def _of_cells(
+        self, place: int, metric: AuxiliaryMetric, keys: tuple[object, object], met: dict[object, Array]
+    ) -> float:
+        """The number from the cells where levels meet; `met` has what was looked up there."""
+        cells = self._view.cells(place)
+        for key, own in zip(keys, (cells.pred, cells.gt), strict=True):
+            if key not in met:
+                met[key] = looked_up(self._tables[key][place], own)
+        combine = metric.info.combine
+        return float(combine(np, *(met[key] for key in keys), cells.counts, **metric.call.keywords))  # type: ignore[misc]
 
     def _table(self, role: Role, metric: AuxiliaryMetric) -> object:
         """The key of the levels of one side as the metric prepares them, (pairs, 1, 256)."""
@@ -179,6 +195,7 @@ class _PreparedLevels:
                 stored = np.ascontiguousarray(np.broadcast_to(self._view.normalised(pipeline).density.prob, shape))
             table = metric.prepare(np, stored, self._view.margins[role])  # type: ignore[misc]
             self._tables[key] = np.broadcast_to(table, shape)
+            self._finite[key] = np.isfinite(table).all(axis=(-2, -1)).tolist()
         return key
 
     def _unit(self, role: Role, metric: AuxiliaryMetric) -> float:

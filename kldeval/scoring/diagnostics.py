@@ -434,8 +434,11 @@ def _described(made: Sequence[DensityProvenance]) -> str:
     >>> way = "gaussian(sigma=24,border=reflect)"
     >>> _described([DensityProvenance(way, 3), DensityProvenance(way, 4)])
     'gaussian(sigma=24,border=reflect,fixations=7)'
+    >>> _described([DensityProvenance("by-hand()", 3)])
+    'by-hand(fixations=3)'
     """
-    return f"{made[0].text.removesuffix(')')},fixations={sum(origin.n_fixations for origin in made)})"
+    call = made[0].text.removesuffix(")")
+    return f"{call}{'' if call.endswith('(') else ','}fixations={sum(origin.n_fixations for origin in made)})"
 
 
 def check_density_provenance(wanted: str, made: DensityProvenance | None) -> None:
@@ -446,7 +449,7 @@ def check_density_provenance(wanted: str, made: DensityProvenance | None) -> Non
     """
     if not wanted or wanted == MIXED:
         return
-    way = wanted.rpartition(",fixations=")[0] + ")"
+    way = wanted.rpartition("fixations=")[0].removesuffix(",") + ")"
     if made is None or made.text != way:
         found = made.text if made else "nobody says how"
         msg = f"the signature says density:{wanted}, but the ground truth was made otherwise: {found}"

@@ -18,7 +18,8 @@ import numpy as np
 from kldeval.arrays import dot, opencv
 from kldeval.dataclass import dataclass
 from kldeval.metrics.binary import PixelMap
-from kldeval.metrics.separable import LARGEST_QUOTIENT, powers
+from kldeval.metrics.meeting import NEARLY_SHARED, Meeting
+from kldeval.metrics.separable import LARGEST_QUOTIENT, Shared, powers
 from kldeval.normalization.chain import run_chain
 from kldeval.normalization.density import Density
 from kldeval.scoring.diagnostics import ValueRange
@@ -127,14 +128,24 @@ class HistogramView:
         self._occurs = {role: counts > 0 for role, counts in self.margins.items()}
         self._normalised: dict[str, LevelSide] = {}
         self._found: dict[tuple[Role, Form, bool, bytes], LevelSide] = {}
-        self._products: dict[tuple[object, ...], list[_Product]] = {}
+        self._products: dict[tuple[object, ...], list[_Product | _Difference]] = {}
         self._cells: dict[int, OccupiedCells] = {}
+        self._meeting: tuple[int, Meeting] | None = None
 
     def cells(self, place: int) -> OccupiedCells:
         """The occupied cells of a pair, found once."""
         if place not in self._cells:
             self._cells[place] = self.counted[place].cells()
         return self._cells[place]
+
+    def meeting(self, place: int) -> Meeting:
+        """What sums over the pixels of a pair are made of; kept until another pair is asked for."""
+        if self._meeting is None or self._meeting[0] != place:
+            one = self.counted[place]
+            # the memory of the last one goes to this one, which is in the cache then
+            self._meeting = None
+            self._meeting = place, Meeting(one.counts, one.margins)
+        return self._meeting[1]
 
     def start(self, pipeline: Pipeline) -> LazyMap:
         """The 256 levels before the chain."""
@@ -169,21 +180,29 @@ class HistogramView:
         """How large a map is, as it was before it was counted."""
         return self.counted[place].size
 
-    def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[float | None]:
-        """The sums that are products of the levels with the counts, where no precision is lost on the way."""
+    def known_sums(self, place: int, requests: Sequence[SumRequest]) -> list[Any]:
+        """The sums that levels and counts tell, where no precision is lost on the way."""
         known = [self._products_of(request) for request in requests]
         possible = [products if all(one.is_exact[place] for one in products) else () for products in known]
-        met = self._met(place, [one for products in possible for one in products])
-        return [_sum_of(products, place, met) for products in possible]
+        met = self._met(place, [one for products in possible for one in products if isinstance(one, _Product)])
+        sums = [_sum_of(products, place, met, self.meeting(place)) for products in possible]
+        # a number is that of the only distribution, where something is made of that of each
+        return [
+            np.full((1, 1), total) if total is not None and request.quantity.final else total
+            for request, total in zip(requests, sums, strict=True)
+        ]
 
-    def _products_of(self, request: SumRequest) -> list[_Product]:
+    def _products_of(self, request: SumRequest) -> list[_Product | _Difference]:
         """The products that a quantity of all pairs is the sum of; none where it is no such sum."""
         if request.kind not in self._products:
             parts = request.quantity.separable and request.quantity.separable(
                 request.pred.density,  # type: ignore[attr-defined]
                 request.gt.density,  # type: ignore[attr-defined]
             )
-            products = [_Product(part, request.pred, request.gt) for part in parts or ()]  # type: ignore[arg-type]
+            products = [
+                (_Difference if isinstance(part, Shared) else _Product)(part, request.pred, request.gt)  # type: ignore[arg-type]
+                for part in parts or ()
+            ]
             self._products[request.kind] = products
         return self._products[request.kind]
 
@@ -198,7 +217,7 @@ class HistogramView:
         met: dict[int, Array] = {}
         if not orders:
             return met
-        table = self.counted[place].counts.astype("float64")
+        table = self.meeting(place).table
         for role in ROLES:
             sides = [(side, count) for side, count in orders.items() if side.role == role]
             if not sides:
@@ -329,6 +348,8 @@ class LevelLookup(Density):
 class _Product:
     """A part of a divergence of many pairs: what can be said of the levels of each side before the two meet."""
 
+    least = CANCELLED
+
     def __init__(self, part: Part, pred: LevelSide, gt: LevelSide) -> None:
         self.target, other = (gt, pred) if part.target == "gt" else (pred, gt)
         mass, shape = self.target.mass, part.own.shape
@@ -347,25 +368,48 @@ class _Product:
         finite &= largest <= LARGEST_QUOTIENT * self.target.least
         self.is_exact = finite[:, 0].tolist()
 
-    def both(self, place: int, met: Array) -> float:
+    def both(self, place: int, met: Mapping[int, Array], _meeting: Meeting) -> float:
         """What both sides together add to the sum over the pixels of a pair."""
         factors = self._factors[place]
-        met = met[: self.n_orders]
+        reached = met[id(self.target)][: self.n_orders]
         if self._is_finite[place]:
-            return self._scale * float(met.ravel().dot(factors.ravel()))
+            return self._scale * float(reached.ravel().dot(factors.ravel()))
         # 0 where the weight is 0, also where the number is infinite
-        return self._scale * float(np.where(met == 0, 0.0, met * factors).sum())
+        return self._scale * float(np.where(reached == 0, 0.0, reached * factors).sum())
 
 
-def _sum_of(products: Sequence[_Product], place: int, met: Mapping[int, Array]) -> float | None:
+class _Difference:
+    """What the densities of many pairs do not have in common: a part of a distance."""
+
+    least = NEARLY_SHARED
+
+    def __init__(self, part: Shared, pred: LevelSide, gt: LevelSide) -> None:
+        sides = zip((pred, gt), part.own, strict=True)
+        self.own = sum((side.counts * own).sum(axis=(-2, -1)) for side, own in sides).tolist()
+        self._both = part.both
+        self._is_product = part.common == "product"
+        self.is_exact = (pred.is_finite & gt.is_finite)[:, 0].tolist()
+
+    def both(self, place: int, _met: Mapping[int, Array], meeting: Meeting) -> float | None:
+        """What both sides together take from the sum over the pixels of a pair."""
+        pred, gt = (one[place, 0] for one in self._both)
+        common = meeting.product(pred, gt) if self._is_product else meeting.lesser(pred, gt)
+        return None if common is None else -common
+
+
+def _sum_of(
+    products: Sequence[_Product | _Difference], place: int, met: Mapping[int, Array], meeting: Meeting
+) -> float | None:
     """The sum of products of a pair; None where there are none, or where they cancel."""
-    total = largest = 0.0
+    total = largest = least = 0.0
     for product in products:
-        own, both = product.own[place], product.both(place, met[id(product.target)])
+        own, both = product.own[place], product.both(place, met, meeting)
+        if both is None:
+            return None
         total += own + both
-        largest = max(largest, abs(own), abs(both))
+        largest, least = max(largest, abs(own), abs(both)), max(least, product.least)
     # what is left of summands that cancel has their rounding: the cells subtract before they sum
-    return total if products and abs(total) >= CANCELLED * largest else None
+    return total if products and abs(total) >= least * largest else None
 
 
 def levels() -> Array:

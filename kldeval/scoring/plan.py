@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kldeval.grammar import Call
     from kldeval.metrics.folded import Folds
     from kldeval.metrics.registry import MetricInfo
-    from kldeval.metrics.separable import Part
+    from kldeval.metrics.separable import Part, Shared
     from kldeval.normalization.chain import Chain, CompiledChain
     from kldeval.normalization.density import Density
     from kldeval.normalization.lazy_map import Share
@@ -126,7 +126,7 @@ class Quantity:
     axes: tuple[int, ...]
     reduction: str
     unit: float = 1.0
-    separable: Callable[[Density, Density], Sequence[Part] | None] | None = None
+    separable: Callable[[Density, Density], Sequence[Part | Shared] | None] | None = None
     folded: Callable[[Share, Share], Folds | None] | None = None
     final: Callable[[Any], Any] | None = None
     zero_if_empty: bool = False

@@ -232,3 +232,20 @@ def test_a_projection_that_means_nothing_is_refused(tmp_path: Path, arguments: t
     (tmp_path / "list.csv").write_text("name,x,y\na,1,1\n")
     outcome = kldeval("density", tmp_path / "list.csv", tmp_path / "out", "--sigma", "3", "--size", "8x4", *arguments)
     assert (outcome.code, outcome.err) == (2, f"kldeval: {message}\n")
+
+
+@pytest.mark.parametrize("made", ["by-hand", "by-hand()", "gaussian(sigma=3)", "drawn by hand"])
+def test_a_signature_of_densities_that_say_how_they_were_made_can_be_asked_for(tmp_path: Path, made: str) -> None:
+    """Whatever they say, with parameters or without: a signature is balanced, and means what it was of."""
+    seen = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    for path in list((seen.root / "gt").iterdir()):
+        members = {"schema": "kldeval.density/1", "made": made, "fixations": 12}
+        path.with_suffix(".json").write_text(json.dumps(members))
+    signature = json.loads(kldeval(*seen.maps, "--format", "json").out)["signature"]["kld"]
+    assert signature.count("(") == signature.count(")")
+    assert f"|density:{made.partition('(')[0]}(" in signature
+    assert "fixations=36)|v:1" in signature
+    assert kldeval(*seen.maps, "--signature", signature, "--score-only").code == 0
+    path.with_suffix(".json").unlink()
+    refused = kldeval(*seen.maps, "--signature", signature, "--score-only")
+    assert (refused.code, "but the ground truth was made otherwise: nobody says how" in refused.err) == (1, True)

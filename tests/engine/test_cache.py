@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -586,6 +587,28 @@ def test_what_was_installed_is_what_the_rows_are_known_by() -> None:
     packages = found.keys() - resolve_name("kldeval.provenance.versions")().keys()
     assert {package: found[package] for package in packages} == {package: version(package) for package in packages}
     assert {"torch", "kornia_rs"} <= packages
+
+
+def test_a_report_says_what_moves_its_last_bits(seen: LookedAt) -> None:
+    from importlib.metadata import version
+
+    found = json.loads(run(*seen.maps).out)["provenance"]
+    assert (found["numpy"], found["scipy"]) == (version("numpy"), version("scipy"))
+    assert found["opencv"].startswith(cv2.__version__)
+    assert found["kldeval"] == library.__version__
+    assert found["arithmetic"] == resolve_name("kldeval.provenance.arithmetic")()
+
+
+@pytest.mark.parametrize("name", ["log", "exp", "dot", "sqrt"])
+def test_the_fingerprint_tells_arithmetics_apart_that_differ_in_a_bit(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    fingerprint = resolve_name("kldeval.provenance.arithmetic").__wrapped__
+    ours, function = fingerprint(), getattr(np, name)
+    assert ours == fingerprint()
+    assert len(bytes.fromhex(ours)) == 6
+    monkeypatch.setattr(np, name, lambda *given: np.nextafter(function(*given), 9, dtype=given[0].dtype))
+    assert fingerprint() != ours
 
 
 @pytest.mark.parametrize("what", ["arithmetic", "source_digest"])

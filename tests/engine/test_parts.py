@@ -31,12 +31,12 @@ HOME = Path(__file__).parents[2]
 
 
 def make_maps(root: Path, number: int = 30) -> tuple[Path, Path]:
-    """Pairs of which one has an empty ground truth, one is damaged and one has no partner."""
+    """Pairs of which one has an empty ground truth, one is smaller, one is damaged and one has no partner."""
     rng = np.random.default_rng(11)
     for side in ("pred", "gt"):
         (root / side / "v").mkdir(parents=True)
         for place in range(number):
-            array = rng.random((6, 8)) ** 3
+            array = rng.random((6, 8))[: 2 if place == 5 else 6] ** 3
             np.save(root / side / "v" / f"{place:02d}.npy", array * (side == "pred" or place != 7))
     (root / "gt" / "v" / "03.npy").write_bytes(b"damaged")
     shutil.copy(root / "gt" / "v" / "00.npy", root / "gt" / "v" / "lone.npy")
@@ -107,14 +107,23 @@ def test_parts_are_the_rows_of_the_report(tmp_path: Path, writer: str, words: st
 
 
 @pytest.mark.parametrize(
-    "words", ["--format json", "--format jsonl", "--baselines --format csv", "--per-map", "--cache {}/kept"]
+    "words",
+    [
+        "--format json",
+        "--format jsonl",
+        "--baselines --format csv",
+        "--per-map",
+        "--cache {}/kept",
+        "-m binary-ece,bce --maps pixels --norm none --format json",
+    ],
 )
 def test_who_writes_does_not_matter(
     maps: tuple[Path, Path], tmp_path: Path, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bytes of parts and output are the same by this process, by one worker, by many, and from the cache."""
     found = []
-    run: list[str | Path] = [*maps, *words.format(tmp_path).split(), "-m", "kld,cc"]
+    metrics = [] if "-m" in words else ["-m", "kld,cc"]
+    run: list[str | Path] = [*maps, *words.format(tmp_path).split(), *metrics]
     for place, (constants, jobs) in enumerate([(SMALL, "1"), (BY_WORKERS, "1"), (BY_WORKERS, "3"), (BY_WORKERS, "3")]):
         for name, value in constants.items():
             monkeypatch.setattr(name, value)
@@ -123,6 +132,32 @@ def test_who_writes_does_not_matter(
     assert found[0][0] == 1
     assert list(found[0][2]) == [f"part-{number:06d}.parquet" for number in range(5)]  # four of scores, one of failures
     assert all(one == found[0] for one in found)
+
+
+def test_names_that_are_no_text_are_in_parts(tmp_path: Path, writer: str) -> None:
+    """Parquet has no text that is not UTF-8: the report has the name all the same."""
+    maps = make_maps(tmp_path, 9)
+    for folder in maps:
+        (folder / "v" / "01.npy").rename(folder / "v" / os.fsdecode(b"\xff\n.npy"))
+    plain = kldeval(*maps, "--format", "json", "-q")
+    assert kldeval(*maps, "--format", "json", "-q", "--output-dir", tmp_path / "rows") == plain, writer
+    assert len(rows_of(tmp_path / "rows")) == 10
+
+
+def test_parts_are_forced_onto_the_disk_before_they_have_their_names(
+    maps: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    fsync = os.fsync
+
+    def noted(file: int) -> None:
+        seen.append(Path(f"/proc/self/fd/{file}").readlink().name)
+        fsync(file)
+
+    monkeypatch.setattr("os.fsync", noted)
+    kldeval(*maps, "-q", "--output-dir", tmp_path / "rows")
+    assert len(seen) == len(files_of(tmp_path / "rows"))
+    assert all(name.startswith(".kldeval-part-") for name in seen)
 
 
 def test_a_part_says_what_it_is_of(maps: tuple[Path, Path], tmp_path: Path, writer: str) -> None:
@@ -507,6 +542,24 @@ def test_a_worker_that_is_killed_costs_nothing(undisturbed: tuple[Path, Outcome]
     assert (done.code, done.out) == (1, whole.out)
     assert "a worker process was killed" in done.err
     assert files_of(tmp_path / "rows") == files_of(root / "rows")
+
+
+@pytest.mark.slow
+def test_a_map_that_kills_workers_is_the_only_failure_of_its_part(
+    undisturbed: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    """The other maps of the part are scored one by one then; the process that collects never reads what kills."""
+    root, whole = undisturbed
+    arguments = (root / "pred", root / "gt", "--format", "csv", "--output-dir", tmp_path / "rows", "--jobs", "2")
+    kill = f"os.unlink({str(tmp_path / 'flag')!r}); os.kill(os.getpid(), signal.SIGKILL)"
+    hook = {"event": "open", "word": "pred/v/12.npy", "who": "os.getpid() != driver", "what": kill}
+    done = run(program(BY_WORKERS, *arguments, **hook, flag=str(tmp_path / "flag")))
+    rows = [line for line in done.out.splitlines() if not line.startswith("v/12,")]
+    assert rows == [line for line in whole.out.splitlines() if not line.startswith("v/12,")]
+    (lost,) = [line for line in done.out.splitlines() if line.startswith("v/12,")]
+    assert "another one that did nothing else ended, too" in lost
+    names = [row["name"] for row in rows_of(tmp_path / "rows") if row["failure"] is None]
+    assert names == [row["name"] for row in rows_of(root / "rows") if row["failure"] is None and row["name"] != "v/12"]
 
 
 @pytest.mark.slow

@@ -6,10 +6,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 from command_line import kldeval
-from looked_at import LookedAt, make_looked_at
+from looked_at import SHAPE, LookedAt, make_looked_at
 
 import kldeval as library
 
@@ -105,7 +106,7 @@ def test_shares_are_each_there_once_of_one_number_and_of_the_same_files(
         kldeval(*maps, "--shard", f"{number}/2", "-o", seen.root / f"part{number}.json", "-q")
     if which == "of other names":
         for folder in maps:
-            (folder / "b.png").rename(folder / "d.png")
+            (folder / "b.png").rename(folder / "bb.png")  # which stands in its place
     if which == "of other files":
         with (seen.root / "gt" / "a.png").open("ab") as file:
             file.write(b"more")
@@ -137,13 +138,13 @@ def test_a_share_with_nothing_to_score_says_nothing_of_its_files(tmp_path: Path)
     """How ground truths were made stands beside them, and is in the signature of those that were scored."""
     seen = make_looked_at(tmp_path / "maps", dtype=np.float32)
     for path in (seen.root / "gt").iterdir():
-        path.with_suffix(".json").write_text('{"schema": "kldeval.density/1", "made": "drawn", "fixations": 12}')
+        path.with_suffix(".json").write_text('{"schema": "kldeval.density/1", "made": "by-hand", "fixations": 12}')
     (seen.root / "pred" / "a.npy").write_bytes(b"damaged")
     whole = kldeval(*seen.maps, "--format", "json")
     code, out, err = merged(seen, 3)
     assert (code, whole.code) == (1, 1), err
     assert of(out) == of(whole.out)
-    assert "density:drawn" in of(out)["signature"]["kld"]
+    assert "density:by-hand(fixations=24)" in of(out)["signature"]["kld"]
 
 
 def test_a_merged_report_says_what_all_shares_were_scored_with(seen: LookedAt) -> None:
@@ -284,6 +285,37 @@ def test_leaderboards_are_sorted_when_they_are_merged(seen: LookedAt) -> None:
     assert (refused.code, "--sort would not be about all of them" in refused.err) == (2, True)
     assert kldeval("merge", *parts, "--fail-if", "kld>0.01").code == 3
     assert kldeval("merge", *parts, "--fail-if", "kld>100").code == 0
+
+
+def test_leaderboards_that_were_drawn_in_different_ways_are_refused(seen: LookedAt) -> None:
+    maps = make_models(seen)
+    parts = [seen.root / f"part{number}.json" for number in (1, 2)]
+    for number, part in enumerate(parts, 1):
+        words = ("--seed", str(number), "--resamples", "100", "--shard", f"{number}/2", "-o", part, "-q")
+        assert kldeval(*maps, *words).code == 0
+    outcome = kldeval("merge", *parts)
+    drawn = [f"paired(confidence=0.95,resamples=100,seed={seed})" for seed in (1, 2)]
+    expected = f"{parts[0]} was drawn by {drawn[0]}, but {parts[1]} by {drawn[1]}: they cannot be merged"
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"kldeval: {expected}\n")
+
+
+def test_notes_of_leaderboards_count_the_maps_of_each_model(seen: LookedAt) -> None:
+    """Also those that another model lacks, and the comparison says what it was computed with."""
+    pred, other, gt = make_models(seen)
+    (other / "b.png").unlink()
+    for name in ("a", "b", "c"):
+        array = np.full(SHAPE, 9, np.uint8)
+        array[0, 0] = 0 if name != "c" else 9
+        cv2.imwrite(str(pred / f"{name}.png"), array)
+    words = ("--resamples", "100", "--allow-missing")
+    whole = json.loads(kldeval(pred, other, gt, *words, "--format", "json").out)
+    parts = [seen.root / f"part{number}.json" for number in (1, 2)]
+    for number, part in enumerate(parts, 1):
+        kldeval(pred, other, gt, *words, "--shard", f"{number}/2", "-o", part, "-q")
+    found = json.loads(kldeval("merge", *parts, "--format", "json").out)
+    assert without_provenance(found) == without_provenance(whole)
+    assert any("(2 of 3 maps)" in note for note in whole["reports"]["pred"]["notes"])
+    assert found["comparison"]["provenance"] == whole["comparison"]["provenance"]
 
 
 def test_parts_of_different_kinds_or_models_are_refused(seen: LookedAt) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import statistics
 from fractions import Fraction
+from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from report_files import summary_of
 
@@ -53,6 +54,7 @@ def test_the_standard_deviation_is_correctly_rounded(values: list[float]) -> Non
 
 
 @quick
+@example([math.nan, math.inf, -0.0], [-math.inf, math.nan, 0.0, -math.inf], Random(3))
 @given(st.lists(anything, max_size=12), st.lists(anything, max_size=90), st.randoms(use_true_random=False))
 def test_parts_add_up_to_the_whole_whatever_the_order(one: list[float], other: list[float], random: object) -> None:
     whole = one + other
@@ -68,6 +70,47 @@ def test_finite_values_have_a_finite_mean(values: list[float]) -> None:
     assert mean is not None
     assert min(values) <= mean <= max(values) or mean == pytest.approx(values[0], rel=1e-15)
     assert summary_of(values).mean == mean
+
+
+def test_values_are_summed_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as float64, and then as many as a 64-bit integer, can sum exactly: each counts once."""
+    monkeypatch.setattr("kldeval.reports.moments.CHUNK", 8)
+    monkeypatch.setattr("kldeval.reports.moments.CHUNKS", 3)
+    values = np.random.default_rng(8).normal(0, 1e3, 200) ** 3
+    found = moments_of(values)
+    exact = [Fraction(value) for value in values.tolist()]
+    assert Fraction(found.total, 2**1074) == sum(exact)
+    assert Fraction(found.squares, 2**2148) == sum(value * value for value in exact)
+
+
+def test_zeros_have_one_sign() -> None:
+    """Whichever comes first: the bytes of a report do not depend on the order of the maps."""
+    for values in ([-0.0], [0.0, -0.0], [-0.0, 0.0]):
+        found = moments_of(values)
+        assert found.min is not None
+        assert found.max is not None
+        assert (math.copysign(1, found.min), math.copysign(1, found.max)) == (1, 1)
+    assert math.copysign(1, order_statistics(lambda: [[-0.0, 0.0, -0.0]], [0])[0]) == 1
+
+
+def test_sums_beyond_float64_keep_their_sign() -> None:
+    largest = float(np.finfo(np.float64).max)
+    assert moments_of([largest, largest]).sum == math.inf
+    assert moments_of([-largest, -largest]).sum == -math.inf
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_has_no_standard_deviation(value: float) -> None:
+    found = moments_of([1.0, 2.0, value]).std
+    assert found is not None
+    assert math.isnan(found)
+
+
+def test_a_root_just_above_a_midpoint_is_rounded_up() -> None:
+    """Of numbers so small that the root is worked out to some bits, the last of them says that more was cut off."""
+    low = 2.0**-1000
+    high = math.nextafter(low, 1)  # the variance of these is (low^2 + high^2) / 2, above ((low + high) / 2)^2
+    assert moments_of([low, -low, high, -high, 0.0]).std == high
 
 
 def test_the_mean_of_the_largest_numbers_is_that_number() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,42 @@ def test_cells_give_the_numbers_of_pixels(norm: str, metric: str) -> None:
     pair = blobs((30, 40))
     for reduction, scale in (("slices", "unit"), ("mean", "raw"), ("batchmean", "unit"), ("slices", "raw")):
         assert_agree(pair, metric=metric, norm=norm, reduction=reduction, scale=scale)
+
+
+SHARED = "cc,cc(std_eps=1e-5),sim,sim(minmax=true),mse,mae,tv,hellinger,cc(of=norm),sim(of=norm)"
+"""Metrics that are sums of what two levels have in common, where these rise and the maps are not too much alike."""
+
+
+def neighbours(kind: str) -> MapPair:
+    """Two maps that share everything, nearly everything, little or nothing."""
+    one = blobs((40, 50)).pred
+    another = {
+        "equal": one,
+        "one pixel": np.where(np.arange(one.size).reshape(one.shape) == 7, one + np.uint8(1), one),
+        "one level": one + np.uint8(1),
+        "scaled": one // np.uint8(2),
+        "reversed": np.uint8(255) - one,
+        "constant": np.full_like(one, 9),
+        "apart": np.where(one == 0, np.uint8(200), np.uint8(0)),
+        "noise": RNG.integers(0, 256, one.shape, dtype=np.uint8),
+    }[kind]
+    return pair_of(one, another)
+
+
+@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax", "threshold(above=0.4)+sum-to-one"])
+@pytest.mark.parametrize(
+    "kind", ["equal", "one pixel", "one level", "scaled", "reversed", "constant", "apart", "noise"]
+)
+def test_what_levels_share_is_what_pixels_share(kind: str, norm: str) -> None:
+    settings = settings_of({"metric": SHARED, "norm": norm})
+    pair = neighbours(kind)
+    for one in (pair, replace(pair, pred=pair.gt, gt=pair.pred)):
+        # weights that are no mask are not counted, and equal ones move none of these numbers
+        slow = scored(replace(one, weights=np.full(one.pred.shape, 0.5)), settings)
+        fast = scored(one, settings)
+        assert fast.values == pytest.approx(slow.values, rel=1e-11, abs=1e-14, nan_ok=True)
+    if kind == "equal":
+        assert [fast.values[key] for key in ("cc", "mse", "mae", "tv", "hellinger")] == [1, 0, 0, 0, 0]
 
 
 def test_zeros_that_the_prediction_has_alone_are_counted_the_same() -> None:
