@@ -250,6 +250,47 @@ def _question(sides: str, own: Mapping[str, tuple[str, Any]], names: Iterable[st
     return [*at, *keywords, *(_parameter(name, annotations[name], None) for name in names)]
 
 
+OF_REPORTS = ("baselines", "bounds", "cache", "ceiling", "digests", "per_class", "save_maps")
+"""The options of a run that say what its report has, or what is kept of it: a question has no report."""
+
+_BESIDE_MAPS = ("baseline", "fixations", "mask", "other_map", "weights")
+_BESIDE = frozenset((*_BESIDE_MAPS, *(f"{name}_name" for name in _BESIDE_MAPS)))
+"""What may stand beside maps, and the templates of the names of its files."""
+
+
+def _keywords(*left_out: str) -> dict[str, str]:
+    """The types of the keywords of a run over maps but for some."""
+    return {name: annotation for name, annotation in run_annotations().items() if name not in left_out}
+
+
+def explained_keywords() -> dict[str, str]:
+    """The keywords of `explain` beside its own."""
+    return _keywords(*OF_REPORTS)
+
+
+def checked_keywords() -> dict[str, str]:
+    """The keywords of `check`, which scores nothing."""
+    return _keywords(*OF_REPORTS, "device", "batch_bytes")
+
+
+def calibrated_keywords() -> dict[str, str]:
+    """The keywords of `calibrate` beside its own."""
+    return _keywords(*OF_REPORTS)
+
+
+def fitted_keywords() -> dict[str, str]:
+    """The keywords of `fit` beside its own: nothing stands beside the maps, and they are read on this machine's CPU."""
+    names = {"gt_norm", "resize", "color", *RunOptions._fields} - _BESIDE - {"device", "batch_bytes"}
+    return {name: annotation for name, annotation in _keywords(*OF_REPORTS).items() if name in names}
+
+
+def row_keywords() -> dict[str, str]:
+    """The keywords of `rows` beside its own; beside rows stands nothing, which `mask` and the others are told."""
+    templates = [name for name in _BESIDE if name.endswith("_name")]
+    gone = {*templates, "ceiling", "device", "batch_bytes", "save_maps", "digests"}
+    return _keywords(*gone)
+
+
 _PROGRESS = {"progress": ("bool | Callable[[Any, int], None]", False)}
 
 
@@ -272,14 +313,14 @@ def identify_parameters() -> list[Parameter]:
 
 def explain_parameters() -> list[Parameter]:
     """The parameters of `explain`."""
-    return _question("pred gt", {"worst": ("int | None", None), "name": ("str | None", None)}, run_annotations())
+    return _question("pred gt", {"worst": ("int | None", None), "name": ("str | None", None)}, explained_keywords())
 
 
 def fit_parameters() -> list[Parameter]:
     """The parameters of `fit`."""
     every = ("temperature", "blur", "centre", "uniform")
     own = {"parts": ("Sequence[str]", every), "folds": ("int", 5), "seed": ("int", 0), **_PROGRESS}
-    return _question("pred gt", own, ("gt_norm", "resize", "color", *RunOptions._fields))
+    return _question("pred gt", own, fitted_keywords())
 
 
 def observers_parameters() -> list[Parameter]:
@@ -322,15 +363,14 @@ def reproduce_parameters() -> list[Parameter]:
 def calibrate_parameters() -> list[Parameter]:
     """The parameters of `calibrate`."""
     own = {"fit_share": ("float", 0.5), "resamples": ("int", 10_000), "seed": ("int", 0), "confidence": ("float", 0.95)}
-    return _question("pred gt", {**own, **_PROGRESS}, run_annotations())
+    return _question("pred gt", {**own, **_PROGRESS}, calibrated_keywords())
 
 
 def rows_parameters() -> list[Parameter]:
     """The parameters of `rows`."""
     on_failure = ('Literal["raise", "warn", "ignore"]', "warn")
     own = {"labels": ("Any", None), "ignore_index": ("int | None", None), "on_failure": on_failure, **_PROGRESS}
-    annotations = {name: annotation for name, annotation in run_annotations().items() if name not in own}
-    return _question("pred gt", own, annotations)
+    return _question("pred gt", own, [name for name in row_keywords() if name not in own])
 
 
 def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:
@@ -373,7 +413,7 @@ def check_parameters() -> list[Parameter]:
     sides = [
         Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="Any") for name in ("pred", "gt")
     ]
-    return [*sides, *_question("", {}, run_annotations())]
+    return [*sides, *_question("", {}, checked_keywords())]
 
 
 BESIDE_MAPS = "str | PathLike[str] | Array | Sequence[Array] | Mapping[str, Array] | None"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from kldeval.engine.device import Device
@@ -137,3 +138,21 @@ def answers(pairs: Sequence[MapPair], asked: Sequence[Any]) -> list[dict[str, fl
 def wide(quantity: Any) -> Any:
     """The same quantity by pixels."""
     return replace(quantity, dependence="place")
+
+
+def option_names(monkeypatch: pytest.MonkeyPatch, told: Callable[[str], object]) -> set[str]:
+    """The options of a run; from now on `told` hears of each that is looked at."""
+    run_options = resolve_name("kldeval.run_options:RunOptions")
+
+    def noted(name: str) -> property:
+        value = run_options.__dict__[name].__get__
+
+        def read(options: object) -> Any:
+            told(name)
+            return value(options)
+
+        return property(read)
+
+    for name in run_options._fields:
+        monkeypatch.setattr(run_options, name, noted(name))
+    return set(run_options._fields)

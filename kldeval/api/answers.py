@@ -15,7 +15,7 @@ from kldeval.api.shown import AnswerDocument
 from kldeval.api.sources import folder_of
 from kldeval.arrays import as_numpy
 from kldeval.errors import RefusedMap
-from kldeval.parameters import explicit, fit_parameters, reproduce_parameters
+from kldeval.parameters import explicit, fit_parameters, fitted_keywords, reproduce_parameters
 from kldeval.reports import fitting, reproduction
 from kldeval.run_options import RunOptions
 from kldeval.wording import speaks_python
@@ -155,7 +155,7 @@ def fit(
     >>> fit(pred, gt, parts=["temperature"], folds=2).units
     'maps'
     """
-    call = library_call(options, known=(*RunOptions._fields, "gt_norm", "resize", "color"))
+    call = library_call(options, known=fitted_keywords())
     said = {name: options.get(name) for name in ("gt_norm", "resize", "color", "group_by")}
     sides = folder_of(pred, "pred"), folder_of(gt, "gt")
     with shown_progress(progress) as told:

@@ -9,7 +9,7 @@ from kldeval.api.documents import Leaderboard
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import library_call
 from kldeval.api.sources import check_paired, folder_of
-from kldeval.parameters import calibrate_parameters, explicit
+from kldeval.parameters import calibrate_parameters, calibrated_keywords, explicit
 from kldeval.reports.documents import Resampling
 from kldeval.reports.resampling import check_resampling
 from kldeval.wording import speaks_python
@@ -55,7 +55,7 @@ def calibrate(
     >>> warm.summaries["ce"].mean < cold.summaries["ce"].mean
     True
     """
-    call = library_call(options)
+    call = library_call(options, known=calibrated_keywords())
     check_resampling(resamples, confidence, seed)
     classes = int(call.settings.names_class_axis)
     sides = folder_of(pred, "pred", classes=classes, spatial=call.spatial), folder_of(gt, "gt", spatial=call.spatial)

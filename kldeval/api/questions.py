@@ -38,12 +38,15 @@ from kldeval.engine.run import read_one, run
 from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.functional import requested
 from kldeval.grammar import format_value
+from kldeval.metrics.registry import METRICS
 from kldeval.parameters import (
     AUDITED,
     IDENTIFIED,
     audit_parameters,
     check_parameters,
+    checked_keywords,
     explain_parameters,
+    explained_keywords,
     explicit,
     identify_parameters,
 )
@@ -57,6 +60,7 @@ from kldeval.reports.leaderboard import check_adaptive_bins, name_models
 from kldeval.reports.merging import only
 from kldeval.reports.resampling import check_resampling
 from kldeval.run_options import RunOptions
+from kldeval.settings.metric_options import refuse_fixations
 from kldeval.settings.signature import combined
 from kldeval.wording import in_python, speaks_python
 
@@ -221,6 +225,7 @@ def audit(
     request = call.beside(truth)
     with shown_progress(progress) as told:
         if metric == "kld":
+            _check_fixations_serve(options, ["kld"])
             shared = {name: _text(options.get(name)) for name in ("resize", "color")}
             plan = plan_audit(names, **shared, curve=eps_curve, rounding=bounds)
             return _audit(audit_of(preds, truth, plan, request, told))
@@ -234,8 +239,21 @@ def audit(
 _READING = tuple(sorted(name for name in SETTINGS if name.startswith("fixation_")))
 """How fixations are read."""
 
-_AUDITED = frozenset(AUDITED)
-_IDENTIFIED = frozenset(IDENTIFIED)
+
+def _check_fixations_serve(options: Mapping[str, Any], metrics: Sequence[str]) -> None:
+    """Refuse fixations, and how to read them, beside metrics none of which has any.
+
+    Raises:
+        UsageProblem: naming the keyword.
+    """
+    given = {name: options.get(name) for name in _READING}
+    shown = options.get("fixations")
+    refuse_fixations({"fixations": shown if shown is None or is_path(shown) else "...", **given}, metrics)
+
+
+_AUDITED = frozenset((*AUDITED, "conventions"))
+_IDENTIFIED = frozenset((*IDENTIFIED, "value"))
+"""The keywords of these questions, with what a misspelt one may mean."""
 
 
 @explicit(identify_parameters)
@@ -274,6 +292,9 @@ def identify(
     targets = [published_value(f"{metric}={number}" if metric else str(number)) for metric, number in given]
     call = library_call(options, known=_IDENTIFIED)
     preds, truth = _two_sides(pred, gt, call)
+    metrics = [target.metric for target in targets]
+    if all(name in METRICS and METRICS[name].info.on != "fixations" for name in metrics):
+        _check_fixations_serve(options, metrics)
     reading = {name: _text(options.get(name)) for name in _READING}
     shared = [_text(options.get(name)) for name in ("resize", "color")]
     with shown_progress(progress) as told:
@@ -302,7 +323,7 @@ def explain(pred: Any, gt: Any, *, worst: int | None = None, name: str | None = 
     >>> [stage.step for stage in found.stages["pred"]], round(found.values["kld"], 6)
     (['as read', 'sum-to-one'], 0.058892)
     """
-    call = library_call(options)
+    call = library_call(options, known=explained_keywords())
     sides = _two_sides(pred, gt, call)
     request = call.beside(sides[0])
     if worst is not None:
@@ -329,7 +350,7 @@ def check(pred: Any = None, gt: Any = None, **options: Any) -> Inspection:
     >>> bool(check(np.ones((2, 3, 4)), np.zeros((2, 3, 4))))
     False
     """
-    call = library_call(options)
+    call = library_call(options, known=checked_keywords())
     sides = call.sides(pred, gt)
     found = inspect(*sides, call.settings, call.beside(sides[0]))
     failures = tuple(replace(failure, message=in_python(failure.message)) for failure in found.failures)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.api.sources import BESIDE, beside, check_paired, class_axes, folder_of, is_path
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import NamedTuple
-from kldeval.errors import UsageProblem
+from kldeval.errors import UnknownName, UsageProblem
 from kldeval.functional import check_names, requested
 from kldeval.memory import NamedMaps
 from kldeval.run_options import RunOptions
@@ -75,6 +75,11 @@ def library_call(
         UsageProblem: one has no meaning.
     """
     options = {name: value for name, value in keywords.items() if value is not None}
+    # audit has conventions, which check_names says
+    of_evaluate = [name for name in options if name in OPTIONS and not {name, f"{name}s"} & {*known}]
+    if of_evaluate:
+        msg = f"unknown option {', '.join(map(repr, of_evaluate))} here: it is one of evaluate, and means nothing here"
+        raise UnknownName(msg)
     check_names(options, known)
     if "device" in options:
         options["device"] = str(options["device"])  # torch has devices that are no texts

@@ -17,7 +17,7 @@ from kldeval.arrays import as_numpy
 from kldeval.errors import UsageProblem, count
 from kldeval.grammar import unknown
 from kldeval.memory import MapInMemory, NamedMaps
-from kldeval.parameters import explicit, rows_parameters
+from kldeval.parameters import explicit, row_keywords, rows_parameters
 from kldeval.reports import rows as documents
 from kldeval.wording import in_python, speaks_python
 
@@ -179,7 +179,7 @@ def rows(
         options |= {"norm": "softmax", "axis": options.get("axis") or "-1"}
     if not (options.get("metric") or options.get("signature")):
         options["metric"] = "kld"
-    call = library_call({**options, "maps": "rows"})
+    call = library_call({**options, "maps": "rows"}, known=row_keywords())
     sides = _side(pred, "pred"), _side(gt, "gt")
     right = None if labels is None else Path(labels) if is_path(labels) else _side(labels, "labels")
     with shown_progress(progress) as told:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, flag_option, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import (
@@ -70,9 +70,9 @@ class AuditOptions(
     )
     quiet: bool = option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only.")
     precision: int | None = option(
-        type=click.IntRange(1, 17), metavar="N", help="Significant digits in tables [default: 4]."
+        type=WholeNumber(1, 17), metavar="N", help="Significant digits in tables [default: 4]."
     )
-    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Threads [default: one per core].")
 
 
 @click.command("audit", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -129,11 +129,15 @@ def _metric(options: AuditOptions) -> str:
 
 def _audit_of_kld(models: dict[str, Path], gt: Path, options: AuditOptions, progress: Progress | None) -> Audit:
     """Every convention, or those that are named."""
-    from kldeval.analysis.audit import audit, plan_audit
     from kldeval.cli.options import check_fixations_serve
+    from kldeval.conventions import convention
+    from kldeval.grammar import parse_all
 
     check_fixations_serve(options, ["kld"])
     names = [name.strip() for part in options.conventions for name in part.split(",") if name.strip()]
+    parse_all(convention, names)
+    from kldeval.analysis.audit import audit, plan_audit
+
     plan = plan_audit(
         names, resize=options.resize, color=options.color, curve=options.eps_curve, rounding=options.bounds
     )
@@ -142,16 +146,19 @@ def _audit_of_kld(models: dict[str, Path], gt: Path, options: AuditOptions, prog
 
 def _audit_of_companion(models: dict[str, Path], gt: Path, options: AuditOptions, progress: Progress | None) -> Audit:
     """Every definition of a companion."""
-    from kldeval.analysis.audit_companions import audit_companion
     from kldeval.cli.options import READING
+    from kldeval.conventions.definitions import family
     from kldeval.errors import UsageProblem
 
+    family(options.metric)
     of_kld = {"--convention": options.conventions, "--eps-curve": options.eps_curve, "--bounds": options.bounds}
     for flag, asked in of_kld.items():
         if asked:
             msg = f"{flag} is about KLD and can mean nothing beside --metric {options.metric}; leave it out"
             raise UsageProblem(msg)
     said = dict.fromkeys(("resize", "color", *READING)) | options.given(("resize", "color", *READING))
+    from kldeval.analysis.audit_companions import audit_companion
+
     return audit_companion(options.metric, models, gt, said, request_from(options), progress)
 
 

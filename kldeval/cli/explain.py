@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes
+from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, flag_option, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, render_options, say, show, terminal_width
 from kldeval.cli.options import FileOptions, NumericOptions, pair_of_paths, request_from, settings_from
@@ -32,7 +32,7 @@ class ExplainOptions(NumericOptions, FileOptions, SignatureOptions):
         metavar="FILE.png",
         help="Write the pair, the difference and what each pixel adds as one picture.",
     )
-    worst: int | None = option(type=click.IntRange(min=1), metavar="N", help="Of two folders, the N-th worst map.")
+    worst: int | None = option(type=WholeNumber(min=1), metavar="N", help="Of two folders, the N-th worst map.")
 
 
 @click.command("explain", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,13 +51,13 @@ def command(pred: Path, gt: Path, options: ExplainOptions) -> int:
     kldeval explain pred_dir gt_dir --worst 1
     """  # noqa: D301 - \b is click's mark of lines to keep
     check_there((pred, gt))
+    _check_target(options.save)
+    settings = settings_from(options)
+    request = request_from(options)
     from kldeval.analysis.explain import explain, worst_map
     from kldeval.engine.run import read_one, run
     from kldeval.writers.small_pages import explanation_page
 
-    _check_target(options.save)
-    settings = settings_from(options)
-    request = request_from(options)
     name = worst_map(run(pred, gt, settings, request), options.worst) if options.worst else None
     pair, context, settings = read_one(pred, gt, settings, request, name)
     show(drawn(explanation_page(explain(pair, context, settings)), render_options(options)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, option, takes, text_option
+from kldeval.cli.groups import DEBUG, WholeNumber, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, show
 from kldeval.cli.options import (
@@ -50,7 +50,7 @@ class IdentifyOptions(
     color: str | None = text_option("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     format_: str = option("--format", default="table", metavar="NAME", help="table or json [default: table].")
     quiet: bool = option("-q", "--quiet", is_flag=True, help="No progress on stderr, errors only.")
-    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Threads [default: one per core].")
 
 
 @click.command("identify", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,7 +74,6 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     Exit code 0 when something prints the number, or the whole row, else 1.
     """  # noqa: D301 - \b is click's mark of lines to keep
     check_there((pred, gt))
-    from kldeval.analysis.identify import IdentifyRequest, identify
     from kldeval.cli.terminal import progress_bar
     from kldeval.errors import UsageProblem
     from kldeval.grammar import unknown
@@ -93,6 +92,8 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     if all(metric in METRICS and METRICS[metric].info.on != "fixations" for metric in metrics):
         check_fixations_serve(options, metrics)
     reading = dict.fromkeys(READING) | options.given(READING)
+    from kldeval.analysis.identify import IdentifyRequest, identify
+
     request = IdentifyRequest(pred, gt, request_from(options), options.resize, options.color, reading)
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         found = identify(targets, request, progress)

@@ -135,7 +135,8 @@ class Commands(click.Group):
     subcommand_metavar="[COMMAND] PRED... GT [OPTIONS]",
 )
 @click.version_option(__version__, message="kldeval %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """KL divergence, cross-entropy and their family for saliency and probability maps.
 
     \b
@@ -147,7 +148,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark of lines to keep
     from kldeval.process import settle_process
 
-    settle_process()
+    settle_process(keeps_memory=ctx.invoked_subcommand != "evaluate")
 
 
 def run_arguments(arguments: Sequence[str]) -> int:
@@ -229,10 +230,28 @@ def _printable(error: click.ClickException) -> click.ClickException:
     """The same with its message on one line: an argument may be the name of a file that a shell found."""
     from kldeval.writers.lines import one_line
 
-    message = one_line(error.format_message())
+    message = one_line(_elsewhere(error) if isinstance(error, click.NoSuchOption) else error.format_message())
     return (
         click.UsageError(message, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(message)
     )
+
+
+def _elsewhere(error: click.NoSuchOption) -> str:
+    """What is said of an option that a command has not: where it is to be had, if `evaluate` has it."""
+    command = error.ctx.command.name if error.ctx else None
+    with click.Context(cli) as context:
+        evaluate = cli.get_command(context, "evaluate")
+    if command == "evaluate" or evaluate is None or not any(error.option_name in one.opts for one in evaluate.params):
+        return error.format_message()
+    way_out = WAYS_OUT.get((str(command), error.option_name), "")
+    return f"kldeval {command} has no {error.option_name}, which is an option of kldeval evaluate{way_out}"
+
+
+WAYS_OUT = {
+    ("audit", "--cache"): ": score each convention by itself, kldeval PRED GT --convention NAME --cache DIR",
+    ("identify", "--cache"): ": score a convention by itself, kldeval PRED GT --convention NAME --cache DIR",
+}
+"""What may be done instead, by the command and the option that it lacks."""
 
 
 def _code_and_text(error: BaseException) -> tuple[int, str]:

@@ -201,6 +201,19 @@ def adaptive_calls(settings: Settings) -> dict[str, Call]:
     return {key: call for key, call in calls if registry[call.name].info.forecasts is not None}
 
 
+def refuse_fixations(given: Mapping[str, object], metrics: Iterable[str]) -> None:
+    """Refuse fixations, and how to read them, beside metrics none of which has any.
+
+    Raises:
+        UsageProblem: naming the option, which is one of `given` that is not None.
+    """
+    for name, value in given.items():
+        if value is not None:
+            flag = f"--{name.replace('_', '-')}"
+            msg = f"{flag} {value} has no effect: none of the metrics {', '.join(metrics)} is of fixations"
+            raise UsageProblem(msg)
+
+
 def refuse_parts(settings: Settings, way_out: str) -> None:
     """Refuse metrics whose bins are of all maps where only some of them are known.
 

@@ -14,7 +14,7 @@ import sys
 import tarfile
 import time
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -434,6 +434,25 @@ def test_fixations_of_the_other_map_are_part_of_the_row(seen: LookedAt, known_by
         assert cached == run(*words)
 
 
+FIXATIONS = {"rows": [1, 2], "cols": [3, 4], "counts": [1, 2], "durations": [0.1, 0.2]}
+
+
+@pytest.mark.parametrize("field", [*FIXATIONS, "shape", "observers", "dtype"])
+def test_every_field_of_fixations_is_part_of_their_digest(field: str) -> None:
+    """Also how wide their numbers are: the same bytes are other values there."""
+    digest, kind = (resolve_name(f"kldeval.{name}") for name in ("engine.cache.fixations_digest", "records.Fixations"))
+    arrays = {name: np.array(values) for name, values in FIXATIONS.items()}
+    fixations = kind(**arrays, shape=(9, 9), observers=("ann", "bob"))
+    if field == "dtype":
+        other = replace(fixations, rows=arrays["rows"].view(np.float64))
+    elif field in arrays:
+        other = replace(fixations, **{field: arrays[field][::-1]})
+    else:
+        other = replace(fixations, **{field: {"shape": (9, 8), "observers": ("ann", "eve")}[field]})
+    assert digest(fixations) == digest(replace(fixations))
+    assert digest(other) != digest(fixations)
+
+
 def test_values_beside_a_header_are_part_of_the_row(tmp_path: Path, known_by: str) -> None:
     del known_by
     for side, seed in (("pred", 1), ("gt", 2)):
@@ -609,6 +628,17 @@ def test_the_fingerprint_tells_arithmetics_apart_that_differ_in_a_bit(
     assert len(bytes.fromhex(ours)) == 6
     monkeypatch.setattr(np, name, lambda *given: np.nextafter(function(*given), 9, dtype=given[0].dtype))
     assert fingerprint() != ours
+
+
+def test_another_form_of_rows_has_rows_of_its_own(
+    seen: LookedAt, scored: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an older version kept is not read as if this one had."""
+    run(*seen.maps, "--cache", seen.root / "cache")
+    scored.names.clear()
+    monkeypatch.setattr("kldeval.engine.cache.SCHEMA", "kldeval.cache/0")
+    run(*seen.maps, "--cache", seen.root / "cache")
+    assert len(scored.names) == 3
 
 
 @pytest.mark.parametrize("what", ["arithmetic", "source_digest"])

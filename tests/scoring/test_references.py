@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -21,7 +20,6 @@ from schemas import validate
 
 import kldeval as library
 from kldeval.data.load import Reading
-from kldeval.executors.local import in_threads
 from kldeval.records import Pair, Score
 from kldeval.reports.aggregate import ReferencesHeld, summarise_references
 from kldeval.reports.documents import Resampling
@@ -184,7 +182,7 @@ def test_ground_truths_without_a_density_have_no_part_in_the_prior(tmp_path: Pat
     files = {name: tmp_path / f"{name}.npy" for name in ("a", "blank", "missing")}
     np.save(files["a"], np.asarray([[1.0, 3.0]]))
     np.save(files["blank"], np.zeros((1, 2)))
-    prior = CentrePrior(pairs_of(files), settings_of(), Reading(), partial(in_threads, jobs=2))
+    prior = CentrePrior(pairs_of(files), settings_of(), Reading())
     a, blank, missing = pairs_of(files)
     assert prior.count == 1
     assert prior.without(a, (1, 2)) is None
