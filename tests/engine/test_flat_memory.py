@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from command_line import kldeval
 from many import as_many, few_in_memory
 
 import kldeval as library
@@ -107,6 +108,14 @@ def cached(root: Path, number: int) -> Run:
     return partial(library.evaluate, *stacks(root, number, "pred", "gt"), stack=True, cache=root / "scores", **WORDS)
 
 
+def merged(root: Path, number: int) -> Run:
+    sides = stacks(root, number, "pred", "gt")
+    paths = [root / f"{place}.json" for place in range(number // 10)]
+    for place, path in enumerate(paths, 1):
+        library.evaluate(*sides, stack=True, shard=f"{place}/{len(paths)}", **WORDS).save(path)
+    return partial(kldeval, "merge", *paths, "--quiet")
+
+
 KINDS: dict[Callable[[Path, int], Run], int] = {
     classes: 1500,
     failures: 330,
@@ -116,6 +125,7 @@ KINDS: dict[Callable[[Path, int], Run], int] = {
     parts: 850,
     iterable: 1000,
     cached: 1450,
+    merged: 850,
 }
 """The most that a map adds to each run here, where buffers are small; rows that are kept add 1.4 times this or more."""
 
