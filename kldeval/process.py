@@ -201,16 +201,17 @@ KEPT_BYTES, LARGEST_KEPT_BYTES = 1 << 27, 1 << 25
 """How much freed memory each thread keeps for its next arrays, and the largest array that is kept (glibc's limit)."""
 
 
-def settle_process() -> None:
+def settle_process(*, keeps_memory: bool = True) -> None:
     """Make numpy and OpenCV, which are not imported yet, leave threads to us; and keep freed memory for the next array.
 
     A large array that is returned to the system comes back as pages of zeros, made one by one as they are touched:
-    that costs more than taking the logarithm of its values.
+    that costs more than taking the logarithm of its values. What has an executor keep memory (`expect_large_arrays`)
+    need not import `ctypes` for that.
     """
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
     os.environ.setdefault(*NO_THREAD_OF_ARROW)
-    if sys.platform == "linux":
+    if keeps_memory and sys.platform == "linux":
         keep_freed_memory()
 
 

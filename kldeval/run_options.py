@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kldeval.dataclass import NamedTuple
+from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,3 +92,35 @@ class RunOptions(NamedTuple):
     scheduler_file: Path | None = None
     engine_timeout: float | None = None
     client: Any = None
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """The number of a share, from 1, and how many there are.
+
+    >>> parse_shard("2/8")
+    (2, 8)
+
+    Raises:
+        UsageProblem: the text says no share.
+    """
+    number, slash, count = text.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        msg = f"--shard {text}: a share is I/N with I from 1 to N, such as 1/8"
+        raise UsageProblem(msg)
+    return int(number), int(count)
+
+
+def parse_shape(text: str) -> tuple[int, int]:
+    """The (height, width) of a text.
+
+    >>> parse_shape("1024,2048")
+    (1024, 2048)
+
+    Raises:
+        UsageProblem: it is none.
+    """
+    height, comma, width = (part.strip() for part in text.partition(","))
+    if comma and height.isdecimal() and width.isdecimal() and int(height) and int(width):
+        return int(height), int(width)
+    msg = f"--shape {text}: a shape is height and width with a comma between them, such as 1024,2048"
+    raise UsageProblem(msg)

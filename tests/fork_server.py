@@ -1,6 +1,6 @@
 """A warm process that forks for every command that tests start: what a fresh one imports, this one has imported.
 
-`python fork_server.py SOCKET` serves tests/fork_client.py until its standard input says something or ends. A fork
+`python fork_server.py SOCKET PROCESS` serves tests/fork_client.py until that process ends. A fork
 takes over the standard streams of the client, its folder, environment, umask, limits, ignored signals and process
 group, runs `-m kldeval ...` or `-c CODE ...` as `__main__`, and ends as Python ends: it calls what is to be called at
 the exit, flushes the standard streams, and dies of the signal that it dies of. The client leaves with its exit code or
@@ -26,6 +26,7 @@ import os
 import resource
 import runpy
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -41,6 +42,7 @@ HOME = Path(__file__).resolve().parent.parent
 OFTEN = (
     "cv2",
     "deflate",
+    "imagecodecs._imcd",
     "kornia_rs",
     "numpy.random",
     "rich.table",
@@ -118,15 +120,17 @@ def import_what_runs_need() -> None:
 
 
 class Server:
-    """Forks until standard input says something or ends, and tells each client how its fork has ended."""
+    """Forks until its owner ends, and tells each client how its fork has ended."""
 
-    def __init__(self, path: str, at_start: dict[str, str], settled: dict[str, str]) -> None:
-        self.at_start, self.settled = at_start, settled
+    def __init__(self, path: Path, owner: int, at_start: dict[str, str], settled: dict[str, str]) -> None:
+        self.path, self.at_start, self.settled = path, at_start, settled
         self.door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.door.bind(path)
+        self.door.bind(f"{path}~")
         self.door.listen(64)
+        Path(f"{path}~").rename(path)
+        self.owner = os.pidfd_open(owner)
         self.poll = select.poll()
-        self.poll.register(0, select.POLLIN)
+        self.poll.register(self.owner, select.POLLIN)
         self.poll.register(self.door, select.POLLIN)
         self.clients: dict[int, tuple[socket.socket, int]] = {}  # by their descriptors, with the process of each
         self.processes: dict[int, tuple[socket.socket, int]] = {}  # the same by the descriptors of the processes
@@ -135,7 +139,7 @@ class Server:
         """Come back in a fork, with what it is to do."""
         while True:
             for descriptor, _ in self.poll.poll():
-                if descriptor == 0:
+                if descriptor == self.owner:
                     self.end()
                 elif descriptor == self.door.fileno():
                     asked = self.accept()
@@ -151,6 +155,7 @@ class Server:
         """The tests have ended."""
         for _, process in self.clients.values():
             os.kill(process, signal.SIGKILL)
+        shutil.rmtree(self.path.parent, ignore_errors=True)
         sys.exit()
 
     def accept(self) -> Asked | None:
@@ -165,7 +170,7 @@ class Server:
         if process == 0:
             for one in (self.door, connection, *(client for client, _ in self.clients.values())):
                 one.close()
-            for descriptor in self.processes:
+            for descriptor in (self.owner, *self.processes):
                 os.close(descriptor)
             return asked
         for descriptor in given:
@@ -301,7 +306,7 @@ def start() -> None:
     import_what_runs_need()
     gc.collect()
     gc.freeze()
-    server = Server(sys.argv[1], at_start, settled)
+    server = Server(Path(sys.argv[1]), int(sys.argv[2]), at_start, settled)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     asked = server.serve()

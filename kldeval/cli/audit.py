@@ -129,11 +129,15 @@ def _metric(options: AuditOptions) -> str:
 
 def _audit_of_kld(models: dict[str, Path], gt: Path, options: AuditOptions, progress: Progress | None) -> Audit:
     """Every convention, or those that are named."""
-    from kldeval.analysis.audit import audit, plan_audit
     from kldeval.cli.options import check_fixations_serve
+    from kldeval.conventions import convention
+    from kldeval.grammar import parse_all
 
     check_fixations_serve(options, ["kld"])
     names = [name.strip() for part in options.conventions for name in part.split(",") if name.strip()]
+    parse_all(convention, names)
+    from kldeval.analysis.audit import audit, plan_audit
+
     plan = plan_audit(
         names, resize=options.resize, color=options.color, curve=options.eps_curve, rounding=options.bounds
     )
@@ -142,16 +146,19 @@ def _audit_of_kld(models: dict[str, Path], gt: Path, options: AuditOptions, prog
 
 def _audit_of_companion(models: dict[str, Path], gt: Path, options: AuditOptions, progress: Progress | None) -> Audit:
     """Every definition of a companion."""
-    from kldeval.analysis.audit_companions import audit_companion
     from kldeval.cli.options import READING
+    from kldeval.conventions.definitions import family
     from kldeval.errors import UsageProblem
 
+    family(options.metric)
     of_kld = {"--convention": options.conventions, "--eps-curve": options.eps_curve, "--bounds": options.bounds}
     for flag, asked in of_kld.items():
         if asked:
             msg = f"{flag} is about KLD and can mean nothing beside --metric {options.metric}; leave it out"
             raise UsageProblem(msg)
     said = dict.fromkeys(("resize", "color", *READING)) | options.given(("resize", "color", *READING))
+    from kldeval.analysis.audit_companions import audit_companion
+
     return audit_companion(options.metric, models, gt, said, request_from(options), progress)
 
 

@@ -69,7 +69,6 @@ def command(paths: tuple[Path, ...], options: CalibrateOptions) -> int:
     kldeval calibrate logits/ gt/ --norm sigmoid
     """  # noqa: D301 - \b is click's mark of lines to keep
     check_there(paths)
-    from kldeval.analysis.calibrate import calibrate
     from kldeval.cli.config import with_config_provenance
     from kldeval.cli.terminal import progress_bar
     from kldeval.errors import UsageProblem
@@ -87,6 +86,8 @@ def command(paths: tuple[Path, ...], options: CalibrateOptions) -> int:
         raise UsageProblem(msg)
     sink = open_sink(options)
     resampling, request = resampling_from(options), request_from(options)
+    from kldeval.analysis.calibrate import calibrate
+
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         board = calibrate(
             preds[0] if preds else None, gt, settings, request, resampling, share=options.fit_share, progress=progress

@@ -50,9 +50,7 @@ def command(paths: tuple[Path, ...], options: CheckOptions) -> int:
     """
     if not options.rows:
         check_there(paths)
-    from kldeval.analysis.check import inspect
     from kldeval.errors import UsageProblem
-    from kldeval.writers.small_pages import inspection_page, inspection_text
 
     preds, gt = split_paths(paths, options.manifest)
     if len(preds) > 1:
@@ -65,6 +63,9 @@ def command(paths: tuple[Path, ...], options: CheckOptions) -> int:
         msg = f"--labels {options.labels} is of the rows of --rows; labels of maps are the ground truths"
         raise UsageProblem(msg)
     settings = settings_from(options, manifest=options.manifest)
+    from kldeval.analysis.check import inspect
+    from kldeval.writers.small_pages import inspection_page, inspection_text
+
     inspection: Inspection = inspect(pred, gt, settings, request_from(options))
     shown = (inspection, options.pairs)
     show(drawn(inspection_page(*shown)) if is_on_terminal() else inspection_text(*shown))

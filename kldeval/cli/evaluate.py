@@ -69,6 +69,7 @@ def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     sink = open_sink(options)
     resampling_from(options)
     check_there(paths)
+    _check_run(settings, options)
     label = ", ".join(options.names or [path.name for path in preds]) or "pairs"
     parts = _parts(preds, gt, options)
     with progress_bar(progress=options.progress, quiet=options.quiet, label=label) as progress:
@@ -192,10 +193,25 @@ def _check(settings: Settings, options: EvaluateOptions, n_models: int) -> None:
         raise unknown("metric", options.sort, settings.keys)
 
 
+def _check_run(settings: Settings, options: EvaluateOptions) -> None:
+    """Refuse what is wrong with a run whatever the files hold, before all that reads them is imported."""
+    from kldeval.engine.auxiliary_context import check_fixations
+    from kldeval.engine.device import check_device
+    from kldeval.executors.choice import is_cluster
+    from kldeval.run_options import parse_shape
+
+    request = request_from(options)
+    if not (is_cluster(request) or request.manifest):
+        check_fixations(settings, request)
+        check_device(request.device, settings)
+    if request.shape:
+        parse_shape(request.shape)
+
+
 def _check_shard(shard: str, options: EvaluateOptions) -> None:
     """Refuse beside a share of the pairs what is asked of all of them."""
-    from kldeval.data.dataset import parse_shard
     from kldeval.errors import UsageProblem
+    from kldeval.run_options import parse_shard
 
     parse_shard(shard)
     formats = [options.format_, *(text.partition(":")[0] for text in options.output)]

@@ -51,13 +51,13 @@ def command(pred: Path, gt: Path, options: ExplainOptions) -> int:
     kldeval explain pred_dir gt_dir --worst 1
     """  # noqa: D301 - \b is click's mark of lines to keep
     check_there((pred, gt))
+    _check_target(options.save)
+    settings = settings_from(options)
+    request = request_from(options)
     from kldeval.analysis.explain import explain, worst_map
     from kldeval.engine.run import read_one, run
     from kldeval.writers.small_pages import explanation_page
 
-    _check_target(options.save)
-    settings = settings_from(options)
-    request = request_from(options)
     name = worst_map(run(pred, gt, settings, request), options.worst) if options.worst else None
     pair, context, settings = read_one(pred, gt, settings, request, name)
     show(drawn(explanation_page(explain(pair, context, settings)), render_options(options)))

@@ -74,7 +74,6 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     Exit code 0 when something prints the number, or the whole row, else 1.
     """  # noqa: D301 - \b is click's mark of lines to keep
     check_there((pred, gt))
-    from kldeval.analysis.identify import IdentifyRequest, identify
     from kldeval.cli.terminal import progress_bar
     from kldeval.errors import UsageProblem
     from kldeval.grammar import unknown
@@ -93,6 +92,8 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     if all(metric in METRICS and METRICS[metric].info.on != "fixations" for metric in metrics):
         check_fixations_serve(options, metrics)
     reading = dict.fromkeys(READING) | options.given(READING)
+    from kldeval.analysis.identify import IdentifyRequest, identify
+
     request = IdentifyRequest(pred, gt, request_from(options), options.resize, options.color, reading)
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         found = identify(targets, request, progress)

@@ -135,7 +135,8 @@ class Commands(click.Group):
     subcommand_metavar="[COMMAND] PRED... GT [OPTIONS]",
 )
 @click.version_option(__version__, message="kldeval %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """KL divergence, cross-entropy and their family for saliency and probability maps.
 
     \b
@@ -147,7 +148,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark of lines to keep
     from kldeval.process import settle_process
 
-    settle_process()
+    settle_process(keeps_memory=ctx.invoked_subcommand != "evaluate")
 
 
 def run_arguments(arguments: Sequence[str]) -> int:

@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import format_value
 from kldeval.regular import check_regular, read_regular, why
@@ -63,6 +61,8 @@ def _from_file(path: Path) -> list[float]:
 
 
 def _from_array(path: Path) -> list[float] | None:
+    import numpy as np
+
     try:
         array = np.load(path, allow_pickle=False)
     except OSError:

@@ -16,6 +16,7 @@ from kldeval.data.volumes import PLANE
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.memory import MISSING, NamedMaps
+from kldeval.run_options import parse_shard
 from kldeval.sequences import MOST_KEPT, Lazy, Texts, each, in_sorted_runs, joined
 from kldeval.suffixes import stem_of
 from kldeval.templates import MANIFEST, check_groups, grouping
@@ -183,22 +184,6 @@ def _by_name(
 def _packed_places(rows: list[tuple[str, int, int]]) -> Iterable[tuple[str, int, int]]:
     names, sides, places = zip(*rows, strict=True)
     return zip(Texts(names), array("H", sides), array("q", places), strict=True)
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """The number of a share, from 1, and how many there are.
-
-    >>> parse_shard("2/8")
-    (2, 8)
-
-    Raises:
-        UsageProblem: the text says no share.
-    """
-    number, slash, count = text.partition("/")
-    if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        msg = f"--shard {text}: a share is I/N with I from 1 to N, such as 1/8"
-        raise UsageProblem(msg)
-    return int(number), int(count)
 
 
 def _share(dataset: Dataset, shard: str | None) -> Dataset:

@@ -24,7 +24,7 @@ from kldeval.data.names import PairsByName
 from kldeval.data.readers import read_size
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
 from kldeval.data.volumes import PLANE
-from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, needs_auxiliary
+from kldeval.engine.auxiliary_context import NO_AUXILIARY, AuxiliaryContext, check_fixations, needs_auxiliary
 from kldeval.errors import MapProblem, RefusedMap, UsageProblem, examples, printable
 from kldeval.executors.local import cores, in_order, in_threads
 from kldeval.grids import Coordinates, cosine_weights, covers_sphere, latitude_edges
@@ -272,14 +272,7 @@ def _fixations(
 
 
 def _check(settings: Settings, request: RunOptions, named: Mapping[str, Mapping[str, MapFile]]) -> None:
-    on_fixations = [call.name for call in settings.on("fixations").values()]
-    if on_fixations and not (request.fixations or named["fixations"]):
-        msg = f"{on_fixations[0]} needs fixations: --fixations FILE or DIR"
-        raise UsageProblem(msg)
-    if request.fixations and not on_fixations:
-        shown = ", ".join(call.name for call in settings.metrics)
-        msg = f"--fixations {request.fixations} has no effect: none of the metrics {shown} is of fixations"
-        raise UsageProblem(msg)
+    check_fixations(settings, request, are_named=bool(named["fixations"]))
     if request.ceiling and not request.baselines:
         msg = f"--ceiling {request.ceiling} has no effect without --baselines"
         raise UsageProblem(msg)

@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from kldeval.dataclass import dataclass
+from kldeval.errors import UsageProblem
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
 from kldeval.settings.settings import NONE
 
@@ -42,6 +43,22 @@ def needs_auxiliary(settings: Settings, request: RunOptions, pairs: Iterable[Pai
         or _is_given(request)
         or (request.manifest is not None and any(pair.fixations or pair.mask for pair in pairs))
     )
+
+
+def check_fixations(settings: Settings, request: RunOptions, *, are_named: bool = False) -> None:
+    """Refuse metrics of fixations without any, and fixations without such a metric; a manifest may have named some.
+
+    Raises:
+        UsageProblem: with the way out.
+    """
+    on_fixations = [call.name for call in settings.on("fixations").values()]
+    if on_fixations and not (request.fixations or are_named):
+        msg = f"{on_fixations[0]} needs fixations: --fixations FILE or DIR"
+        raise UsageProblem(msg)
+    if request.fixations and not on_fixations:
+        shown = ", ".join(call.name for call in settings.metrics)
+        msg = f"--fixations {request.fixations} has no effect: none of the metrics {shown} is of fixations"
+        raise UsageProblem(msg)
 
 
 def _is_needed(settings: Settings) -> bool:

@@ -71,19 +71,29 @@ def find_device(
         UsageProblem: the text is none of these, or mps is asked for float64, which it lacks.
         MissingDependency: the device is not there.
     """
+    check_device(request, settings)
     if request == "auto":
         return _auto(partial(_cpu_seconds, settings, pairs, models * len(pairs), jobs), before_torch)
     if request == "cpu":
         return Device("cpu", "cpu")
+    kind, _, index = request.partition(":")
+    before_torch()
+    return _accelerator(kind, index)
+
+
+def check_device(request: str, settings: Settings) -> None:
+    """Refuse what is the name of no device.
+
+    Raises:
+        UsageProblem: the text is none, or mps is asked for float64, which it lacks.
+    """
     kind, colon, index = request.partition(":")
-    if request != "mps" and (kind != "cuda" or (colon and not index.isdecimal())):
+    if request not in ("auto", "cpu", "mps") and (kind != "cuda" or (colon and not index.isdecimal())):
         msg = f"--device {request}: {request!r} is none of auto, cpu, cuda, cuda:INDEX, mps"
         raise UsageProblem(msg)
     if kind == "mps" and settings.dtype == "float64":
         msg = "--device mps computes in float32 only; add --dtype float32"
         raise UsageProblem(msg)
-    before_torch()
-    return _accelerator(kind, index)
 
 
 def _auto(cpu_seconds: Callable[[], float], before_torch: Callable[[], None]) -> Device:

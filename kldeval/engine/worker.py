@@ -14,7 +14,6 @@ from kldeval.data.load import Loaded, Reading, in_order_of, load_map, load_pair,
 from kldeval.data.nodata import check_tags
 from kldeval.data.readers.members import contents_digest
 from kldeval.data.readers.numpy_files import is_mapped
-from kldeval.data.readers.raw import parse_shape
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import NamedTuple, dataclass
@@ -24,6 +23,7 @@ from kldeval.memory import MapInMemory, Member
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Failure, Skipped
 from kldeval.regular import why
+from kldeval.run_options import parse_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

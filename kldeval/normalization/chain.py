@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kldeval.arrays import any_of
@@ -82,7 +82,6 @@ def ending(chain: Chain) -> Call:
     return next((call for call in reversed(chain) if not STEPS[call.name].info.keeps), chain[-1])
 
 
-@cache
 def axes_of(chain: Chain) -> tuple[int, ...] | None:
     """The axes over which the chain makes distributions; None where it makes none of its own."""
     axes: tuple[int, ...] | None = None
@@ -92,7 +91,6 @@ def axes_of(chain: Chain) -> tuple[int, ...] | None:
     return axes
 
 
-@cache
 def class_axis(chain: Chain) -> int | None:
     """The one axis along which the chain makes distributions, as it was said; None where it makes none, or over all.
 

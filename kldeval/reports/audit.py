@@ -7,8 +7,6 @@ from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.reports.aggregate import summarise
 from kldeval.reports.audit_bounds import mean_bounds_of, order_notes
 from kldeval.reports.audit_causes import Evidence, causes
@@ -193,6 +191,8 @@ def _p_values(
     Signs are flipped map by map, the same under all conventions, of which the largest studentised mean adjusts for
     their number; Bonferroni's factor does for the number of pairs. A star in an audit is therefore one in `compare`.
     """
+    import numpy as np
+
     values = {model: {one.name: one.values for one in maps[model]} for model in pair}
     columns: dict[str, dict[str, float]] = {}
     for name in found:
@@ -248,6 +248,8 @@ def _intervals(
     maps: Maps, wanted: Sequence[Place], *, resamples: int, seed: int, confidence: float
 ) -> dict[Place, tuple[float, float]]:
     """The interval of each mean paired difference that is finite on every map; equal sets of maps share their draws."""
+    import numpy as np
+
     values = {model: {one.name: one.values for one in rows} for model, rows in maps.items()}
     columns: defaultdict[tuple[str, ...], dict[Place, list[float]]] = defaultdict(dict)
     for pair, name in wanted:

@@ -8,8 +8,6 @@ import re
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import UnknownName, UsageProblem
 from kldeval.grammar import did_you_mean
@@ -144,6 +142,8 @@ def worse_than(
     Raises:
         UsageProblem: so few units, or resamples, cannot reach the level.
     """
+    import numpy as np
+
     level = (1 - resampling.confidence) / 2
     columns = np.array([rival.differences for rival in rivals], dtype=np.float64).T
     finite = np.asarray(np.isfinite(columns).all(axis=0))

@@ -6,8 +6,6 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kldeval.errors import UsageProblem
 from kldeval.grammar import split_call
 from kldeval.reports.documents import Resampling
@@ -123,6 +121,8 @@ def _shares(values: Sequence[float], weights: Sequence[float]) -> list[float]:
 
 
 def _interval(units: Sequence[float], resampling: Resampling) -> tuple[float, float] | None:
+    import numpy as np
+
     if len(units) < FEWEST_UNITS or not all(abs(unit) <= LARGEST for unit in units):
         return None
     column = np.asarray(units, dtype=np.float64)[:, None]

@@ -14,6 +14,7 @@ from kldeval.grammar import differences, signature_parts, split_call, unknown, w
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.aggregate import merge_classes, summarise_groups, summarise_means
 from kldeval.reports.collected import RowsInMemory
+from kldeval.reports.mixed_densities import with_mixed_densities
 from kldeval.reports.ways import with_ways
 from kldeval.sequences import Seen, each
 from kldeval.templates import PARENT
@@ -39,6 +40,10 @@ def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None
         UsageProblem: the signatures differ, or a map stands in two parts.
     """
     _check_shards(reports)
+    counts = counts or {file: len(report.scores) for file, report in reports.items()}
+    is_sharded = all("shard" in report.provenance for report in reports.values())
+    if is_sharded:
+        reports = with_mixed_densities(reports, counts)
     # a share with nothing to score says nothing of its files
     first, reference = next(((name, one) for name, one in reports.items() if one.scores), next(iter(reports.items())))
     for name, report in reports.items():
@@ -58,8 +63,6 @@ def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None
         for key, value in reference.provenance.items()
         if key not in ("shard", "context") and all(report.provenance.get(key) == value for report in every)
     }
-    is_sharded = all("shard" in report.provenance for report in every)
-    counts = counts or {file: len(report.scores) for file, report in reports.items()}
     said = {file: report.notes for file, report in reports.items()}
     notes = tuple(merged_notes(said, counts) if is_sharded else _notes(reports))
     tables = [report.classes for report in every if report.classes]

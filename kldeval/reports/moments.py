@@ -11,13 +11,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
@@ -154,6 +153,8 @@ def moments_of(values: ArrayLike) -> Moments:
     >>> moments_of([0.1] * 10).sum
     1.0
     """
+    import numpy as np
+
     column = np.asarray(values, dtype=np.float64).ravel()
     is_nan = np.isnan(column)
     ordered = column[~is_nan] if is_nan.any() else column
@@ -236,6 +237,8 @@ def median(values: ArrayLike) -> float:
     >>> median([6.0, 1.0, 2.0]), median([1.0, 4.0])
     (2.0, 2.5)
     """
+    import numpy as np
+
     column = np.asarray(values, dtype=np.float64).ravel()
     if not column.size or np.isnan(column).any():
         return math.nan
@@ -275,6 +278,8 @@ def _few_sums(values: Sequence[float]) -> tuple[int, int]:
 
 def _many_sums(values: Floats) -> tuple[int, int]:
     """The exact sums of finite values: those of equal exponent are added as parts of their mantissas."""
+    import numpy as np
+
     total = squares = 0
     for start in range(0, values.size, CHUNK * CHUNKS):
         sums = np.zeros((7, EXPONENTS), np.int64)
@@ -291,6 +296,8 @@ def _many_sums(values: Floats) -> tuple[int, int]:
 
 def _add_by_exponent(sums: Integers, chunk: Floats) -> None:
     """Add the parts of the mantissas (high, low) and of their products to the row of each and the exponent's column."""
+    import numpy as np
+
     fractions, exponents = np.frexp(chunk)
     lowest = int(exponents.min())
     places = exponents.astype(np.intp) - lowest
@@ -308,6 +315,8 @@ def _add_by_exponent(sums: Integers, chunk: Floats) -> None:
 
 def _bits(whole: Integers, shift: int) -> Floats:
     """Eighteen bits of every number, as floats."""
+    import numpy as np
+
     return ((whole >> shift) & (2**18 - 1)).astype(np.float64)
 
 
@@ -328,6 +337,8 @@ def _root(numerator: int, denominator: int) -> float:
 
 def _keys(values: ArrayLike) -> NDArray[np.uint64]:
     """Whole numbers that are ordered as the values are; both zeros have one."""
+    import numpy as np
+
     column = np.asarray(values, dtype=np.float64).ravel() + 0.0
     if np.isnan(column).any():
         msg = "nan has no place among sorted values"
@@ -338,12 +349,16 @@ def _keys(values: ArrayLike) -> NDArray[np.uint64]:
 
 
 def _value_of(key: int) -> float:
+    import numpy as np
+
     bits = key ^ 2**63 if key >> 63 else ~key & (2**64 - 1)
     return float(np.uint64(bits).view(np.float64))
 
 
 def _count(parts: Iterable[ArrayLike], prefixes: Iterable[int], shift: int) -> dict[int, Integers]:
     """How many keys have each value of the next digit, among those that begin with a prefix."""
+    import numpy as np
+
     counts = {prefix: np.zeros(2**DIGIT, np.int64) for prefix in prefixes}
     first = shift == 64 - DIGIT
     for part in parts:
@@ -357,6 +372,8 @@ def _count(parts: Iterable[ArrayLike], prefixes: Iterable[int], shift: int) -> d
 
 def _descend(counts: Integers, prefix: int, place: int) -> tuple[int, int]:
     """The prefix with the digit in which a place falls, and the place among those that share it."""
+    import numpy as np
+
     ends = np.cumsum(counts)
     if not 0 <= place < ends[-1]:
         msg = f"no place {place} among {ends[-1]} values"

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.reports.aggregate import finalizer
 from kldeval.reports.moments import exact_mean, exact_sum
 
@@ -30,6 +28,8 @@ def influences(key: str, rows: Sequence[Sequence[float]]) -> list[float]:
     >>> influences("bce", [(1.0, 1.0), (3.0, 1.0)])
     [1.0, 3.0]
     """
+    import numpy as np
+
     finalize = finalizer(key)
     total = [exact_sum(column) for column in zip(*rows, strict=True)]
     whole = finalize(total)
@@ -45,6 +45,8 @@ def pooled_interval(key: str, rows: Sequence[Sequence[float]], resampling: Resam
 
     The bias is the mean of the resampled numbers less the number itself. None where a number is not finite.
     """
+    import numpy as np
+
     finalize, table = finalizer(key), np.asarray(rows, np.float64)
     whole = finalize(table.sum(axis=0).tolist())
     rng = np.random.default_rng(resampling.seed)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.dataclass import dataclass
 from kldeval.grammar import split_call
 from kldeval.metrics.calibration import forecasts_of
@@ -20,6 +18,7 @@ from kldeval.reports.moments import exact_sum
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from kldeval.metrics.calibration import Forecasts
@@ -82,6 +81,8 @@ def _info(key: str) -> MetricInfo | None:
 
 
 def _diagrams(rows: Sequence[Sequence[float]], info: MetricInfo) -> tuple[ReliabilityDiagram, ...]:
+    import numpy as np
+
     total = forecasts_of([exact_sum(column) for column in zip(*rows, strict=True)])
     squares = np.zeros(total.n.shape)
     for row in rows:

@@ -9,14 +9,13 @@ import math
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.dataclass import dataclass
 from kldeval.reports.moments import exact_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from kldeval.records import Failure
@@ -109,6 +108,8 @@ def mean_of(values: Floats) -> Estimate:
     >>> mean_of(np.asarray([1.0, 3.0]))
     Estimate(value=2.0, error=1.0)
     """
+    import numpy as np
+
     n = len(values)
     if not n:
         return Estimate(math.nan, math.nan)
@@ -135,6 +136,8 @@ def quantiles_of(values: Floats) -> dict[float, float]:
     >>> quantiles_of(np.asarray([0.0, 1.0, np.inf, np.inf]))[0.9]
     inf
     """
+    import numpy as np
+
     if not len(values):
         return dict.fromkeys(QUANTILES, math.nan)
     low, high = (np.quantile(values, QUANTILES, method=side) for side in ("lower", "higher"))
@@ -146,6 +149,8 @@ def quantiles_of(values: Floats) -> dict[float, float]:
 
 def likelihoods_of(nll: Floats, nll_gt: Floats, shift: Floats) -> Likelihoods:
     """Perplexities of the rows whose label counts; errors of functions of means are to first order."""
+    import numpy as np
+
     counts = ~np.isnan(nll)
     ours, theirs, shifts = nll[counts], nll_gt[counts], shift[counts]
     with np.errstate(invalid="ignore"):  # infinite ones have no difference and no deviation

@@ -6,8 +6,6 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 from kldeval.reports.documents import ShareOfWay
 from kldeval.reports.significance import bootstrap_means
 
@@ -54,6 +52,8 @@ def shares_of(tables: Mapping[Key, Table], resampling: Resampling) -> dict[Key, 
     as many. There is none of fewer than three, nor where drawing anew can turn the gold standard and chance around:
     then the share can be anything.
     """
+    import numpy as np
+
     found: dict[Key, ShareOfWay] = {}
     drawn: defaultdict[int, dict[Key, Floats]] = defaultdict(dict)
     for key, (units, weights, best) in tables.items():
@@ -70,6 +70,8 @@ def shares_of(tables: Mapping[Key, Table], resampling: Resampling) -> dict[Key, 
 
 
 def _share(rows: Floats, heavy: Floats, best: str) -> ShareOfWay:
+    import numpy as np
+
     if not len(rows) or not heavy.sum() > 0:
         return ShareOfWay(None, reason="there is no map")
     if not np.isfinite(rows).all():
@@ -82,6 +84,8 @@ def _share(rows: Floats, heavy: Floats, best: str) -> ShareOfWay:
 
 
 def _with_interval(share: ShareOfWay, drawn: Floats, best: str, confidence: float) -> ShareOfWay:
+    import numpy as np
+
     sign = 1 if best == "high" else -1
     way, gone = sign * (drawn[:, 2] - drawn[:, 1]), sign * (drawn[:, 0] - drawn[:, 1])
     if not (way > 0).all():

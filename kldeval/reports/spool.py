@@ -17,8 +17,6 @@ from tempfile import TemporaryFile, gettempdir
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import finalize
 
-import numpy as np
-
 from kldeval.errors import KldevalError
 from kldeval.records import Failure, Score
 from kldeval.regular import why
@@ -111,6 +109,8 @@ class Spool:
 
     def _values(self, key: str) -> Iterator[Any]:
         """All numbers of a metric, part by part."""
+        import numpy as np
+
         held = bytearray()
         for start, end in self._columns[key]:
             held += self._file.read(start, end)

@@ -7,8 +7,6 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kldeval.reports.documents import Resampling, Ways
 from kldeval.reports.moments import exact_sum, weighted_mean
 from kldeval.reports.shares import shares_of
@@ -95,6 +93,8 @@ class _Units:
 
     def table(self, *, is_even: bool) -> tuple[Floats, Floats]:
         """The numbers of the units, groups in the order of their names, and what each counts: 1 where `is_even`."""
+        import numpy as np
+
         groups = [np.frombuffer(rows).reshape(-1, 4) for _, rows in sorted(self._groups.items())]
         groups += [row[None] for row in np.frombuffer(self._maps).reshape(-1, 4)] if self._maps else []
         found = np.fromiter(chain.from_iterable(map(_unit, groups)), np.float64, 4 * len(groups)).reshape(-1, 4)

@@ -1,7 +1,6 @@
 """A page as text for a terminal or a pipe: numbers under each other by their points, and nothing ever cut.
 
-rich draws what has colours or a width, and `plain` what has neither; rich is imported where it is used, because most
-output goes to pipes and files, and `kldeval --help` should not wait for it, either.
+rich draws it; it is imported in the functions that draw, because `kldeval --help` should not wait for it.
 """
 
 from __future__ import annotations
@@ -11,11 +10,9 @@ import os
 import re
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kldeval.dataclass import NamedTuple
 from kldeval.grammar import split_top_level
-from kldeval.writers import plain
 from kldeval.writers.layout import GAP, NARROWEST, fitted
 from kldeval.writers.lines import one_line
 from kldeval.writers.numbers import ABSENT, ARROWS, aligned, gate_line
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
+    import rich.table
     from rich.console import Console, RenderableType
     from rich.text import Text
 
@@ -37,28 +35,10 @@ _ENDLESS = 1_000_000
 _RAISED = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 
 
-class Drawing(NamedTuple):
-    """What draws: the classes of texts and of tables."""
-
-    text: Any
-    table: Any
-
-
-def _drawing(options: Options) -> Drawing:
-    """rich, or what does the same for a text without colours and of any width."""
-    if options.width is None and not options.color:
-        return Drawing(plain.PlainText, plain.PlainTable)
-    from rich.table import Table
-    from rich.text import Text
-
-    return Drawing(Text, Table)
-
-
 def render(page: Page, options: Options) -> str:
     """The page as text. Names and sentences wrap at `options.width`; nothing is ever cut."""
     buffer = io.StringIO()
-    is_plain = options.width is None and not options.color
-    console: Any = plain.PlainConsole(buffer) if is_plain else _console(buffer, options)
+    console = _console(buffer, options)
     for number, block in enumerate(page.blocks):
         parts = list(_draw(block, options))
         if number and parts and not page.is_dense:
@@ -109,32 +89,35 @@ def _paragraphs(block: Paragraphs, options: Options) -> Iterator[RenderableType]
         yield _wrapped(block.mark, line, "dim" if block.dim else "", options)
 
 
-def _wrapped(start: str, text: str, style: str, options: Options) -> Any:
+def _wrapped(start: str, text: str, style: str, options: Options) -> rich.table.Table:
     """A paragraph that hangs behind its start, which may be empty."""
-    drawing = _drawing(options)
-    table = drawing.table(box=None, pad_edge=False, padding=0, show_header=False)
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=0, show_header=False)
     if start:
         table.add_column(no_wrap=True)
     table.add_column(overflow="fold", max_width=options.width and max(NARROWEST, options.width - len(start)))
-    words = drawing.text(one_line(text), style=style)
-    table.add_row(*([drawing.text(start, style="dim"), words] if start else [words]))
+    words = Text(one_line(text), style=style)
+    table.add_row(*([Text(start, style="dim"), words] if start else [words]))
     return table
 
 
-def _gate(model: str, gate: GateOutcome, options: Options) -> Any:
+def _gate(model: str, gate: GateOutcome, options: Options) -> RenderableType:
     """What a gate found, alarming where it fired."""
     return _wrapped("", gate_line(gate, model), "bold red" if gate.fired else "green", options)
 
 
 def _signatures(block: Signatures, options: Options) -> Iterator[Text]:
     """The short forms, then the signatures, each on lines of its own, so that it can be copied as it is."""
-    made = _drawing(options).text
+    from rich.text import Text
+
     is_short = options.signatures == "short" or (options.signatures != "full" and options.width is not None)
     lines = _in_common(block.lines) if is_short else block.lines
-    yield from (made(one_line(text), style="bold") for text in block.short)
+    yield from (Text(one_line(text), style="bold") for text in block.short)
     for text in (*lines, *block.statistics):
         separators = "| " if is_short else "|"
-        yield from (made(line, style="dim") for line in folded(one_line(text), separators, options.width))
+        yield from (Text(line, style="dim") for line in folded(one_line(text), separators, options.width))
 
 
 def _in_common(signatures: Sequence[str]) -> list[str]:
@@ -162,7 +145,7 @@ def _listing(listing: MissingMaps, options: Options) -> Iterator[RenderableType]
     shown = listing.rows[: listing.limit]
     yield _wrapped("", listing.title, "bold red", options)
     if options.width is None:
-        yield _listed_in_columns(shown, options)
+        yield _listed_in_columns(shown)
     else:
         for row in shown:
             yield from _listed(row, options)
@@ -171,13 +154,15 @@ def _listing(listing: MissingMaps, options: Options) -> Iterator[RenderableType]
         yield _wrapped("", rest, "dim", options)
 
 
-def _listed_in_columns(rows: Sequence[Missing], options: Options) -> Any:
-    drawing = _drawing(options)
-    table = drawing.table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
+def _listed_in_columns(rows: Sequence[Missing]) -> rich.table.Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
     cells = [[(row.model, ""), (row.name, ""), (row.stage, "dim"), (row.reason, "")] for row in rows]
     used = [place for place in range(4) if any(row[place][0] for row in cells)]
     for row in cells:
-        table.add_row(*(drawing.text(one_line(row[place][0]), style=row[place][1]) for place in used))
+        table.add_row(*(Text(one_line(row[place][0]), style=row[place][1]) for place in used))
     return table
 
 
@@ -198,12 +183,14 @@ def _listed(row: Missing, options: Options) -> Iterator[RenderableType]:
 
 
 def _table(table: Table, options: Options) -> Iterator[RenderableType]:
+    from rich.text import Text
+
     if table.title and not _is_wide_list(table):
         yield _wrapped("", table.title, "bold", options)
         table = replace(table, title="")
     for place, part in enumerate(fitted(table, options.width, partial(_least_width, options=options))):
         if place and any(head.kind in ("number", "matrix") for head in part.heads):
-            yield _drawing(options).text("")
+            yield Text("")
         if part.title:
             yield _wrapped("", part.title, "bold", options)
         yield _drawn(part, options)
@@ -247,14 +234,16 @@ def _wraps(head: Head) -> bool:
     return head.kind not in ("number", "matrix", "text", "metric")
 
 
-def _drawn(table: Table, options: Options) -> Any:
+def _drawn(table: Table, options: Options) -> rich.table.Table:
     """The table as rich draws it: names at the left, which wrap where the numbers leave no room."""
-    drawing = _drawing(options)
-    drawn = drawing.table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     drawn.show_header = any(head.text for head in table.heads)
     rooms = _rooms(table, options)
     for head, room in zip(table.heads, rooms, strict=True):
-        text = drawing.text("\n".join(_head_lines(head, options)))
+        text = Text("\n".join(_head_lines(head, options)))
         if head.kind == "number":
             drawn.add_column(text, justify="right", no_wrap=True)
         elif _wraps(head):
@@ -290,14 +279,18 @@ def _width(text: Text) -> int:
 
 
 def _cell_width(text: str) -> int:
-    return max(map(plain.cell_width, text.split("\n")))
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.split("\n")))
 
 
 def folded(text: str, separators: str, room: int | None) -> list[str]:
     """The text on lines that break behind a separator where it has no room; rich breaks what is too long even so."""
+    from rich.cells import cell_len
+
     lines = [""]
     for piece in re.findall(f"[^{separators}]*[{separators}]|[^{separators}]+", text):
-        if room is not None and lines[-1] and plain.cell_width(lines[-1] + piece) > room:
+        if room is not None and lines[-1] and cell_len(lines[-1] + piece) > room:
             lines.append("  ")
         lines[-1] += piece
     return lines
@@ -314,41 +307,45 @@ def _columns(table: Table, options: Options) -> list[list[Text]]:
     """The cells of each column."""
     cells = list(zip(*table.rows, strict=True)) if table.rows else [() for _ in table.heads]
     return [
-        _numbers(column, head, options, stacked=table.is_stacked)
-        if head.kind == "number"
-        else _words(column, head, options)
+        _numbers(column, head, stacked=table.is_stacked) if head.kind == "number" else _words(column, head, options)
         for column, head in zip(cells, table.heads, strict=True)
     ]
 
 
 def _words(column: Sequence[Cell], head: Head, options: Options) -> list[Text]:
+    from rich.text import Text
+
     if head.kind == "metric":
         return _metric_labels(column, options)
-    return [_drawing(options).text(one_line(cell.text)) for cell in column]
+    return [Text(one_line(cell.text)) for cell in column]
 
 
 def _folded_cell(cell: Text, head: Head, room: int | None) -> Text:
     """Names and flags on lines that break behind their separators; anything else as it is."""
+    from rich.text import Text
+
     separators = {"map": "/_. -", "model": "/_. -", "flags": " ,"}.get(head.kind)
-    return type(cell)("\n".join(folded(cell.plain, separators, room))) if separators else cell
+    return Text("\n".join(folded(cell.plain, separators, room))) if separators else cell
 
 
 def _metric_labels(column: Sequence[Cell], options: Options) -> list[Text]:
     """The metrics, their arrows under each other, then their units."""
-    assemble = _drawing(options).text.assemble
+    from rich.text import Text
+
     tails = [f" {ARROWS.get(cell.better, ''):1} {cell.unit}" for cell in column]
     room = options.width and max(NARROWEST, options.width // 4)
     lines = [folded(one_line(cell.text), ",", room) for cell in column]
     width = max((len(line) for parts in lines for line in parts), default=0)
     return [
-        assemble((first.ljust(width), "bold"), tail[:3], (tail[3:], "dim"), ("\n".join(["", *rest]), "bold"))
+        Text.assemble((first.ljust(width), "bold"), tail[:3], (tail[3:], "dim"), ("\n".join(["", *rest]), "bold"))
         for (first, *rest), tail in zip(lines, tails, strict=True)
     ]
 
 
-def _numbers(column: Sequence[Cell], head: Head, options: Options, *, stacked: bool) -> list[Text]:
+def _numbers(column: Sequence[Cell], head: Head, *, stacked: bool) -> list[Text]:
     """The cells of a column of numbers: the number, what is raised, its rank, and the interval behind or below."""
-    assemble = _drawing(options).text.assemble
+    from rich.text import Text
+
     raised = [cell.raised.replace(",", "" if _single(cell.raised) else ",").translate(_RAISED) for cell in column]
     ranks = ["" if cell.rank is None else f" ({cell.rank})" for cell in column]
     widest, rank_width, interval_width = (
@@ -357,7 +354,7 @@ def _numbers(column: Sequence[Cell], head: Head, options: Options, *, stacked: b
     made = []
     numbers = aligned([one_line(cell.text) for cell in column])
     for cell, number, letters, rank in zip(column, numbers, raised, ranks, strict=True):
-        text = assemble((number + rank.ljust(rank_width), _style(cell, head)), (letters.ljust(widest), "cyan"))
+        text = Text.assemble((number + rank.ljust(rank_width), _style(cell, head)), (letters.ljust(widest), "cyan"))
         if interval_width:
             text.append("\n" if stacked else " ").append(cell.interval.rjust(interval_width), "dim")
         made.append(text)

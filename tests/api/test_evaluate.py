@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from command_line import kldeval as command
+from looping import each_of
 from PIL import Image
 from reading import read_map
 
@@ -262,7 +263,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
 
 
 class TestMessages:
-    @pytest.mark.parametrize(("call", "error", "message"), REFUSED)
+    @each_of(("call", "error", "message"), REFUSED)
     def test_a_call_that_means_nothing(self, call: Callable[[], Any], error: type[Exception], message: str) -> None:
         with pytest.raises(error) as problem:
             call()
@@ -336,8 +337,8 @@ class TestWhatNotebooksHold:
                 with pytest.raises(RefusedMap, match=rf"Pillow of the mode {mode}.*convert\('L'\)"):
                     call()
 
-    @pytest.mark.parametrize("name", ["jobs", "limit", "max_pixels", "batch_bytes"])
-    @pytest.mark.parametrize("value", ["2", 1.5, 2.0, True, 0, -1])
+    @each_of("name", ["jobs", "limit", "max_pixels", "batch_bytes"])
+    @each_of("value", ["2", 1.5, 2.0, True, 0, -1])
     def test_counts_are_whole_numbers(self, name: str, value: Any) -> None:
         maps = np.ones((2, 3, 4))
         one: dict[str, Any] = {name: value}

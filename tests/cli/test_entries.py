@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from importlib import import_module
 
-import pytest
 from command_line import kldeval
+from looping import each_of
 
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.steps import STEPS
@@ -21,7 +21,7 @@ def test_every_metric_and_every_step_has_a_line() -> None:
         assert all(len(line.split()) > 2 for line in lines)
 
 
-@pytest.mark.parametrize("name", list(METRICS))
+@each_of("name", list(METRICS))
 def test_a_metric_in_full_has_its_parameters(name: str) -> None:
     text = kldeval("metrics", name.upper()).out
     assert text.startswith(name)
@@ -30,7 +30,7 @@ def test_a_metric_in_full_has_its_parameters(name: str) -> None:
         assert f"{parameter}=" in text.splitlines()[0]
 
 
-@pytest.mark.parametrize("name", list(STEPS))
+@each_of("name", list(STEPS))
 def test_a_step_in_full_has_its_parameters(name: str) -> None:
     head = kldeval("steps", name.upper()).out.splitlines()[0]
     for parameter in STEPS[name].types:
@@ -38,7 +38,7 @@ def test_a_step_in_full_has_its_parameters(name: str) -> None:
     assert head.count("=...") == len(STEPS[name].required)
 
 
-@pytest.mark.parametrize("name", list(STEPS))
+@each_of("name", list(STEPS))
 def test_a_step_says_its_source_or_its_formula(name: str) -> None:
     """A step of somebody's own has a line with a link; any other is defined by the formula in its first line."""
     text = kldeval("steps", name).out

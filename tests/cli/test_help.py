@@ -8,6 +8,7 @@ import re
 import click
 import pytest
 from command_line import kldeval
+from looping import each_of
 
 from kldeval.cli.help import GROUPS, RARE, GroupedCommand
 from kldeval.cli.main import COMMANDS
@@ -17,7 +18,7 @@ GROUPED = [
 ]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@each_of("name", COMMANDS)
 def test_help_is_at_most_130_lines_of_a_terminal(name: str) -> None:
     outcome = kldeval(name, "--help")
     assert (outcome.code, outcome.err) == (0, "")

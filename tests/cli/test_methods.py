@@ -11,6 +11,7 @@ import pytest
 from command_line import kldeval
 from evaluating import settings_of, signature_of
 from every import about, all_metrics, conventions, label_metrics, metrics, steps
+from looping import each_of
 
 import kldeval as library
 
@@ -109,7 +110,7 @@ class TestParagraph:
     def test_the_default(self) -> None:
         assert told({}).text == DEFAULT
 
-    @pytest.mark.parametrize("name", conventions())
+    @each_of("name", conventions())
     def test_every_convention_names_and_cites_its_source(self, name: str) -> None:
         row = conventions()[name]
         methods = told({}, convention=row.texts)
@@ -274,7 +275,7 @@ def test_a_report_of_densities_and_pixels_has_words_for_both(tmp_path: Path) -> 
 class TestEveryMetric:
     """A paragraph says of each metric what it is, and of no metric what is another's."""
 
-    @pytest.mark.parametrize("metric", metrics())
+    @each_of("metric", metrics())
     def test_nothing_of_densities_is_said_of_stored_maps(self, metric: str) -> None:
         info = about(metric)
         needed = {"baseline": {"baseline": "others"}, "other": {"other_map": "others"}}
@@ -308,7 +309,7 @@ class TestEveryMetric:
         assert "Pearson's correlation" in done.out
 
 
-@pytest.mark.parametrize("metric", all_metrics())
+@each_of("metric", all_metrics())
 def test_every_metric_has_words(metric: str) -> None:
     """Whatever a signature may name has a paragraph."""
     labels = metric in label_metrics() and metric not in metrics()

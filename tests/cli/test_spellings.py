@@ -9,6 +9,7 @@ import pytest
 from command_line import kldeval
 from evaluating import settings_of
 from every import about, all_metrics, metrics
+from looping import each_of
 
 from kldeval.errors import UsageProblem
 
@@ -35,7 +36,7 @@ def test_a_metric_is_known_by_the_spellings_of_the_field(spelling: str) -> None:
     assert settings_of({"metric": spelling}).metrics == settings_of({"metric": SPELT[spelling]}).metrics
 
 
-@pytest.mark.parametrize("name", metrics())
+@each_of("name", metrics())
 def test_case_and_hyphens_do_not_matter(name: str) -> None:
     needed = {"baseline": "others", "other_map": "others"} if about(name).requires else {}
     texts = {key: text for key, text in needed.items() if key.removesuffix("_map") in about(name).requires}

@@ -12,6 +12,7 @@ import oracle
 import pytest
 from edge_maps import E4, E7, EDGE_MAPS, EDGES, FINITE, GT, NAN, PRED
 from every import conventions
+from looping import each_of
 
 TESTS = Path(__file__).parents[1]
 GOLDEN = json.loads((TESTS / "golden" / "conventions.json").read_text())
@@ -90,8 +91,8 @@ def kind_of(got: float | str) -> str:
 
 
 class TestEdgeCases:
-    @pytest.mark.parametrize("case", EDGE_MAPS)
-    @pytest.mark.parametrize("name", conventions())
+    @each_of("case", EDGE_MAPS)
+    @each_of("name", conventions())
     def test_empty_and_constant_maps_score_what_the_original_prints(self, name: str, case: str) -> None:
         """What MIT answers 0 and its ports NaN is a choice of the row."""
         expected = EDGES[name][list(EDGE_MAPS).index(case)]
@@ -107,7 +108,7 @@ class TestEdgeCases:
         assert score(row, PRED, [[x / 9 for x in line] for line in GT]) == 0
         assert score(row, PRED, [[x / 8.9 for x in line] for line in GT]) != 0
 
-    @pytest.mark.parametrize("row", WITHOUT_CONSTANTS, ids=lambda row: row.name)
+    @each_of("row", WITHOUT_CONSTANTS)
     def test_a_map_against_itself_scores_0_in_every_exact_row(self, row: Any) -> None:
         """Without constants nothing can push D(q || q) away from 0, provided both maps take the same way."""
         assert score(row, GT, GT) == 0

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from command_line import kldeval
 from every import convention, conventions
+from looping import each_of
 
 import kldeval as library
 from kldeval.errors import UnknownName
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent.parent
 GOLDEN = json.loads((HERE / "golden" / "conventions.json").read_text())
 PAGE = (HERE.parent / "docs" / "conventions.md").read_text(encoding="utf-8")
 
-every_row = pytest.mark.parametrize("row", conventions().values(), ids=conventions())
+every_row = each_of("row", conventions().values())
 WITH_PAPER = [row for row in conventions().values() if row.source.doi and row.name != "exact"]
 """`exact` is defined by another paper than that of its source."""
 
@@ -112,7 +113,7 @@ class TestSources:
         assert row.source.path or row.name == "aclnet"
         assert f"year = {{{row.year}}}" in row.bibtex
 
-    @pytest.mark.parametrize("row", WITH_PAPER, ids=lambda row: row.name)
+    @each_of("row", WITH_PAPER)
     def test_doi_of_the_source_is_that_of_the_reference(self, row: Any) -> None:
         """The source and the reference name one paper."""
         assert f"doi = {{{row.source.doi}}}" in row.bibtex

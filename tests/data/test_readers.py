@@ -23,6 +23,7 @@ from command_line import kldeval, score
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, png_chunk, png_of, tiff
+from looping import each_of
 from reading import SUFFIXES, read_fixations, read_map, read_size
 
 from kldeval.data.class_weights import weights_text
@@ -714,7 +715,7 @@ class TestDoor:
         with pytest.raises(UnreadableMap, match=f"damaged, or not what it seems to be .{type(error).__name__}: x"):
             read_map(tmp_path / "a.png")
 
-    @pytest.mark.parametrize("path", sorted(IMAGES.iterdir()), ids=lambda path: path.name)
+    @each_of("path", sorted(IMAGES.iterdir()))
     def test_hostile_images_are_read_or_refused_in_one_line(self, path: Path) -> None:
         for labels in (False, True):
             message = ""
@@ -724,7 +725,7 @@ class TestDoor:
                 message = str(error)
             assert "\n" not in message
 
-    @pytest.mark.parametrize("path", sorted((HOSTILE / "fixations").iterdir()), ids=lambda path: path.name)
+    @each_of("path", sorted((HOSTILE / "fixations").iterdir()))
     def test_hostile_fixations_are_refused_in_one_line(self, path: Path) -> None:
         with pytest.raises(KldevalError) as problem:
             read_fixations(path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from looping import each_of
 
 import kldeval
 from kldeval.data.listing import namers
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 words = st.text(st.characters(blacklist_characters="/{}", blacklist_categories=["Cs"]), min_size=1, max_size=8)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("template", "path", "expected"),
     [
         ("{name}", "a/b/1", {"name": "a/b/1"}),

@@ -611,6 +611,17 @@ def test_the_fingerprint_tells_arithmetics_apart_that_differ_in_a_bit(
     assert fingerprint() != ours
 
 
+def test_another_form_of_rows_has_rows_of_its_own(
+    seen: LookedAt, scored: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an older version kept is not read as if this one had."""
+    run(*seen.maps, "--cache", seen.root / "cache")
+    scored.names.clear()
+    monkeypatch.setattr("kldeval.engine.cache.SCHEMA", "kldeval.cache/0")
+    run(*seen.maps, "--cache", seen.root / "cache")
+    assert len(scored.names) == 3
+
+
 @pytest.mark.parametrize("what", ["arithmetic", "source_digest"])
 def test_other_arithmetic_or_another_kldeval_has_rows_of_its_own(
     seen: LookedAt, what: str, scored: Scored, monkeypatch: pytest.MonkeyPatch

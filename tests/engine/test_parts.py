@@ -30,7 +30,7 @@ parquet = pytest.importorskip("pyarrow.parquet")
 HOME = Path(__file__).parents[2]
 
 
-def make_maps(root: Path, number: int = 30) -> tuple[Path, Path]:
+def make_maps(root: Path, number: int = 18) -> tuple[Path, Path]:
     """Pairs of which one has an empty ground truth, one is smaller, one is damaged and one has no partner."""
     rng = np.random.default_rng(11)
     for side in ("pred", "gt"):
@@ -48,13 +48,13 @@ def maps(tmp_path: Path) -> tuple[Path, Path]:
     return make_maps(tmp_path)
 
 
-SMALL = {"kldeval.engine.parts.TASKS_OF_PART": 8, "kldeval.engine.parts.TASKS_OF_PIECE": 3}
+SMALL = {"kldeval.engine.parts.TASKS_OF_PART": 5, "kldeval.engine.parts.TASKS_OF_PIECE": 2}
 BY_WORKERS = {**SMALL, "kldeval.reports.collected.MOST_IN_MEMORY": 3, "kldeval.executors.local.WORTH_WORKERS": 0}
 
 
 @pytest.fixture(params=["by this process", "by workers"])
 def writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Parts of four pairs, written by the process that collects or by those that score."""
+    """Parts of five pairs, written by the process that collects or by those that score."""
     for name, value in (SMALL if request.param == "by this process" else BY_WORKERS).items():
         monkeypatch.setattr(name, value)
     return str(request.param)
@@ -169,7 +169,7 @@ def test_a_part_says_what_it_is_of(maps: tuple[Path, Path], tmp_path: Path, writ
         assert json.loads(metadata.pop("kldeval.settings.signature")) == report["signature"], writer
         assert json.loads(metadata.pop("kldeval.inputs")) == dict(zip(("pred", "gt"), map(str, maps), strict=True))
         assert len(bytes.fromhex(metadata.pop("kldeval.run"))) == 32
-        assert metadata.pop("kldeval.names").startswith("n=15,sha256=")
+        assert metadata.pop("kldeval.names").startswith("n=9,sha256=")
         assert metadata == {"kldeval.schema": "kldeval.part/1", "kldeval.shard": "1/2", "kldeval.part": str(number)}
 
 
@@ -187,11 +187,11 @@ def test_a_second_run_replaces_the_parts_of_the_first(maps: tuple[Path, Path], t
             shutil.copy(maps[1] / "v" / "00.npy", maps[1] / "v" / "03.npy")
             (maps[1] / "v" / "lone.npy").unlink()
         if change == "fewer":
-            for place in range(8, 30):
+            for place in range(8, 18):
                 (maps[0] / "v" / f"{place:02d}.npy").unlink()
                 (maps[1] / "v" / f"{place:02d}.npy").unlink()
         if change == "more":
-            for place in range(30, 50):
+            for place in range(18, 38):
                 shutil.copy(maps[0] / "v" / "01.npy", maps[0] / "v" / f"{place:02d}.npy")
                 shutil.copy(maps[1] / "v" / "01.npy", maps[1] / "v" / f"{place:02d}.npy")
         kldeval(*maps, "--output-dir", rows, "-q")
@@ -338,7 +338,7 @@ def cut(part: Path) -> None:
 def replaced(part: Path) -> None:
     """By a part of the same request about other maps, which nobody should take numbers from."""
     table = parquet.read_table(part)
-    facts = {**table.schema.metadata, b"kldeval.names": b"n=30,sha256=0"}
+    facts = {**table.schema.metadata, b"kldeval.names": b"n=18,sha256=0"}
     parquet.write_table(table.slice(2).replace_schema_metadata(facts), part)
 
 
@@ -352,7 +352,7 @@ def test_parts_that_somebody_removes_are_made_again(
 
     def told(*_: Any) -> None:
         done.append(1)
-        if len(done) == 29:
+        if len(done) == 17:
             damage(rows / "part-000001.parquet")
 
     with contextlib.ExitStack() as stack:
@@ -373,7 +373,7 @@ def test_a_folder_that_vanishes_costs_no_report(maps: tuple[Path, Path], tmp_pat
 
     def told(*_: Any) -> None:
         done.append(1)
-        if len(done) == 20:
+        if len(done) == 12:
             shutil.rmtree(rows)
 
     first = rows / "part-000000.parquet"

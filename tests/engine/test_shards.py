@@ -147,6 +147,33 @@ def test_a_share_with_nothing_to_score_says_nothing_of_its_files(tmp_path: Path)
     assert "density:by-hand(fixations=24)" in of(out)["signature"]["kld"]
 
 
+@pytest.mark.parametrize("models", [1, 2])
+@pytest.mark.parametrize("made", ["a", "b", "ac", "bC", "aBC"])
+def test_shares_whose_ground_truths_were_made_in_different_ways_are_the_whole_run(
+    tmp_path: Path, made: str, models: int
+) -> None:
+    """What a share says of all its own maps need not be so of all maps; those that say nothing are counted, too."""
+    seen = make_looked_at(tmp_path / "maps", dtype=np.float32)
+    for name in made:
+        way = "gaussian(sigma=3,border=reflect)" if name.islower() else "by-hand"
+        members = {"schema": "kldeval.density/1", "made": way, "fixations": ord(name)}
+        (seen.root / "gt" / f"{name.lower()}.json").write_text(json.dumps(members))
+    maps = seen.maps if models == 1 else make_models(seen)
+    words = ["-m", "kld,nss,cc", "--fixations", str(seen.fixations)] + ["--resamples", "100"] * (models > 1)
+    whole = json.loads(kldeval(*maps, *words, "--format", "json").out)
+    parts = [seen.root / f"part{number}.json" for number in (1, 2)]
+    for number, part in enumerate(parts, 1):
+        kldeval(*maps, *words, "--shard", f"{number}/2", "-o", part, "-q")
+    outcome = kldeval("merge", *parts, "--format", "json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert without_provenance(found) == without_provenance(whole)
+    shorts = [
+        [part["provenance"]["short"] for part in one.get("reports", {"": one}).values()] for one in (found, whole)
+    ]
+    assert shorts[0] == shorts[1]
+
+
 def test_a_merged_report_says_what_all_shares_were_scored_with(seen: LookedAt) -> None:
     """It is no share itself, and says where shares read different files, as those of two models would."""
     whole = json.loads(kldeval(*seen.maps, "--format", "json").out)["provenance"]

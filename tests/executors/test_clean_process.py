@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import python
 
 HOME = Path(__file__).parents[2]
 
@@ -48,7 +49,7 @@ def workers(of, count=40):
 def said(code: str, **environment: str) -> str:
     """What a program prints that has a thread beside, and no threads of BLAS unless it is said otherwise."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", HEAD + code],
+        [*python(), "-W", "error", "-c", HEAD + code],
         env={**os.environ, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import python
 from watching import happens, is_running, running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the workers are threads")
@@ -54,7 +55,7 @@ def results(executor, work, count=60):
 def alone(code: str) -> str:
     """What the code prints in a process with one thread."""
     environment = {**os.environ, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "error", "-c", HEAD + code]
+    command = [*python(), "-W", "error", "-c", HEAD + code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -222,8 +223,8 @@ def test_a_run_on_a_device_scores_as_on_the_cpu(tmp_path: Path) -> None:
             np.save(tmp_path / side / f"{place}.npy", (rng.random((300, 250 + place % 3)) * 255).astype(kind))
     (tmp_path / "gt" / "5.npy").write_bytes(b"no array")
     said = []
-    for start in (["-c", PRETENDING], ["-m", "kldeval", "--device", "cpu"]):
-        command = [sys.executable, *start, "pred", "gt", "--metric", "kld,ce,cc,jsd", "--jobs", "2", "--format", "csv"]
+    for start in ([sys.executable, "-c", PRETENDING], [*python(), "-m", "kldeval", "--device", "cpu"]):
+        command = [*start, "pred", "gt", "--metric", "kld,ce,cc,jsd", "--jobs", "2", "--format", "csv"]
         environment = {**os.environ, "PYTHONPATH": str(HOME)}
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False

@@ -21,16 +21,20 @@ HOME = Path(__file__).parents[2]
 BASH = str(shutil.which("bash"))
 
 
-@pytest.fixture(scope="module")
-def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty pairs of float maps."""
-    root = tmp_path_factory.mktemp("maps")
+def pairs(root: Path, number: int) -> Path:
+    """A folder of so many pairs of float maps."""
     rng = np.random.default_rng(0)
     for side in ("pred", "gt"):
         (root / side).mkdir()
-        for number in range(60):
-            np.save(root / side / f"{number:02}.npy", rng.random((6, 7)))
+        for place in range(number):
+            np.save(root / side / f"{place:02}.npy", rng.random((6, 7)))
     return root
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dozen pairs."""
+    return pairs(tmp_path_factory.mktemp("maps"), 12)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -86,7 +90,7 @@ def test_other_streams_do_not_matter(maps: Path, tmp_path: Path, stream: str) ->
     expected = shell(maps, "kldeval pred gt --score-only").stdout
     done = shell(maps, f"kldeval pred gt --score-only -o {report} {stream}")
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
-    assert len(json.loads(report.read_text())["maps"]) == 60
+    assert len(json.loads(report.read_text())["maps"]) == 12
 
 
 def test_a_manifest_from_a_closed_standard_input_is_refused(maps: Path) -> None:
@@ -103,7 +107,9 @@ def test_who_stops_reading_ends_the_program_in_silence(maps: Path) -> None:
 # full disks
 
 
-@pytest.mark.parametrize("command", ["pred gt -o r.json", "pred gt -o r.csv", "audit pred gt -o r.json"])
+@pytest.mark.parametrize(
+    "command", ["pred gt -o r.json", "pred gt -m kld,ce,cc,sim,jsd,mse,mae -o r.csv", "audit pred gt -o r.json"]
+)
 def test_a_report_that_does_not_fit_leaves_no_file(maps: Path, tmp_path: Path, command: str) -> None:
     path = tmp_path / command.rsplit(maxsplit=1)[-1]
     done = shell(maps, f"ulimit -f 1; kldeval {command.replace(path.name, str(path))} | cat; exit ${{PIPESTATUS[0]}}")
@@ -138,7 +144,8 @@ def test_a_ground_truth_that_cannot_be_written_is_named_and_not_there(maps: Path
 # descriptors
 
 
-def test_few_open_files_cost_workers_and_nothing_else(maps: Path) -> None:
+def test_few_open_files_cost_workers_and_nothing_else(tmp_path: Path) -> None:
+    maps = pairs(tmp_path, 60)
     expected = shell(maps, "kldeval pred gt --format jsonl -q").stdout
     done = shell(maps, "ulimit -n 64; kldeval pred gt --format jsonl -q --jobs 64")
     assert (done.returncode, done.stdout) == (0, expected)

@@ -11,6 +11,7 @@ import torch
 from backends import BACKENDS, make, to_numpy
 from evaluating import pair_of, scored, settings_of
 from every import conventions
+from looping import each_of
 
 import kldeval
 from kldeval.errors import KldevalError, RefusedMap, UnknownName, UsageProblem
@@ -124,7 +125,7 @@ class TestTypes:
 
 
 class TestOptions:
-    @pytest.mark.parametrize(
+    @each_of(
         ("options", "metric", "texts"),
         [
             ({}, "kld", {}),
@@ -148,7 +149,7 @@ class TestOptions:
         expected = scored(pair_of(pred, gt), settings_of({"metric": metric, **texts}))
         np.testing.assert_allclose(kldeval.kld(pred, gt, **options), expected.values["kld"], rtol=1e-12)
 
-    @pytest.mark.parametrize("name", conventions())
+    @each_of("name", conventions())
     def test_a_convention_scores_as_in_a_report(self, name: str) -> None:
         pred, gt = 0.01 + RNG.random((2, 6, 7))
         expected = scored(pair_of(pred, gt), settings_of(convention=conventions()[name].texts))
@@ -351,7 +352,7 @@ REFUSED_MAPS: list[tuple[Any, Any, dict[str, Any], str]] = [
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(("pred", "gt", "options", "message"), REFUSED_MAPS)
+    @each_of(("pred", "gt", "options", "message"), REFUSED_MAPS)
     def test_a_map_that_does_not_fit_is_refused(
         self, pred: Any, gt: Any, options: dict[str, Any], message: str
     ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from looping import each_of
 
 import kldeval
 from kldeval.errors import UnknownName, UsageProblem
@@ -41,7 +42,7 @@ def named(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return {key: value for key, value in options.items() if key != "reduction"}, options
 
 
-@pytest.mark.parametrize("options", [one for one in OPTIONS if "reduction" not in one])
+@each_of("options", [one for one in OPTIONS if "reduction" not in one])
 def test_a_loss_is_the_metric(options: dict[str, Any]) -> None:
     expected = kldeval.kld(PRED, GT, **options)
     torch.testing.assert_close(KLDLoss(reduction="none", **options)(PRED, GT), expected, rtol=1e-12, atol=1e-14)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from looping import each_of
 from programs import python
 
 ROOT = Path(__file__).parent.parent.parent
@@ -95,7 +96,7 @@ def test_a_writer_is_one_file(files: tuple[str, str], tmp_path: Path) -> None:
     assert json.loads(printed.removeprefix("---\n"))["summary"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@each_of("page", PAGES)
 def test_every_path_that_a_page_names_exists(page: Path) -> None:
     examples = {example(heading)[0].replace(".", "/") + "/" + example(heading)[1] for heading in EXAMPLES}
     rooms = "kldeval|tests|docs|benchmarks|fuzz|tools|sample_data"

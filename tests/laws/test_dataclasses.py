@@ -11,6 +11,7 @@ from dataclasses import FrozenInstanceError, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from looping import each_of
 
 from kldeval import dataclass as quick
 
@@ -43,7 +44,7 @@ OPTIONS = [
     for kw_only in (False, True)
 ]
 
-pairs = pytest.mark.parametrize("options", OPTIONS, ids=lambda one: "-".join(key for key in one if one[key]) or "none")
+pairs = each_of("options", OPTIONS)
 
 
 @pairs

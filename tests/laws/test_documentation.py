@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command_line import kldeval as run_in_this_process
+from looping import each_of
 from programs import make_kldeval
 
 import kldeval
@@ -64,7 +65,7 @@ def test_python_examples(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert results.failed == 0
 
 
-@pytest.mark.parametrize("name", vars(kldeval)["PUBLIC"])
+@each_of("name", vars(kldeval)["PUBLIC"])
 def test_whatever_is_public_has_an_example(name: str) -> None:
     """The examples themselves run with the tests of their modules."""
     assert ">>> " in (getattr(kldeval, name).__doc__ or "")

@@ -16,6 +16,7 @@ from backends import make
 from every import metrics, parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 from mpmath import mp, mpf
 from torch.nn import functional
 
@@ -239,10 +240,8 @@ def test_bytes_is_one_arithmetic_on_every_library(backend: str, seed: int, level
     assert float(there) == pytest.approx(float(here), rel=1e-12, abs=1e-15)
 
 
-@pytest.mark.parametrize(
-    "norm", ["sum-to-one", "minmax+sum-to-one", "bytes+sum-to-one", "add(value=1e308)+flatten-softmax"]
-)
-@pytest.mark.parametrize("backend", ["numpy", "array_api_strict", "torch"])
+@each_of("norm", ["sum-to-one", "minmax+sum-to-one", "bytes+sum-to-one", "add(value=1e308)+flatten-softmax"])
+@each_of("backend", ["numpy", "array_api_strict", "torch"])
 def test_a_sum_or_a_range_beyond_the_floats_is_refused(norm: str, backend: str) -> None:
     values = 1.7e308 * np.asarray([[1.0, 0.5], [0.25, 1.0]])
     pred = values if norm == "sum-to-one" else values - 1.7e308 * np.asarray([[0, 0], [1.0, 0]])

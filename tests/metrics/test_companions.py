@@ -17,6 +17,7 @@ from drawn import arrays, integers
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 
 import kldeval
 from kldeval import cc, emd, hellinger, mae, mse, sim, tv
@@ -45,8 +46,8 @@ MAPS = arrays((2, 3, 4), integers(0, 9))
 """Two small maps with ties and zeros."""
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("pair", GOLDEN)
+@each_of("backend", BACKENDS)
+@each_of("pair", GOLDEN)
 def test_golden_numbers_of_the_public_pairs(pair: str, backend: str) -> None:
     pred, gt = (make(backend, PAIRS[f"{pair}_{role}"]) for role in ("pred", "gt"))
     for name in ("cc", "sim", "sim, min-max first"):

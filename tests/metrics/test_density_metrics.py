@@ -15,6 +15,7 @@ from every import about, metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 
 import kldeval
 
@@ -312,8 +313,8 @@ class TestFormula:
         for name, value in expected.items():
             np.testing.assert_allclose(exactly(name, *pair), value, rtol=1e-12, atol=1e-13)
 
-    @pytest.mark.parametrize("backend", BACKENDS)
-    @pytest.mark.parametrize("name", METRIC)
+    @each_of("backend", BACKENDS)
+    @each_of("name", METRIC)
     def test_it_is_infinite_where_mass_is_missed_and_no_epsilon_helps(self, name: str, backend: str) -> None:
         hole, full = make(backend, [[0.0, 1.0]]), make(backend, [[0.5, 0.5]])
         constants = {"eps": 0} if name in TAKES_EPS else {}
@@ -353,8 +354,8 @@ class TestReductions:
         sums = terms.sum(axis=axes[distributions], keepdims=True)
         return (np.sqrt(sums) if about(name).from_sum else sums).sum(axis=(-2, -1))
 
-    @pytest.mark.parametrize("name", METRIC)
-    @pytest.mark.parametrize(("norm", "distributions"), [("sum-to-one", 1), ("softmax", 3), ("softmax(axis=0)", 4)])
+    @each_of("name", METRIC)
+    @each_of(("norm", "distributions"), [("sum-to-one", 1), ("softmax", 3), ("softmax(axis=0)", 4)])
     def test_every_reduction_is_of_the_pixelwise_terms(self, norm: str, distributions: int, name: str) -> None:
         metric = partial(METRIC[name], self.pred, self.gt, norm=norm)
         total = self.total(name, metric(reduction="none"), distributions)
@@ -362,8 +363,8 @@ class TestReductions:
         for reduction, divisor in divisors.items():
             np.testing.assert_allclose(metric(reduction=reduction), total / divisor, rtol=1e-13)
 
-    @pytest.mark.parametrize("name", METRIC)
-    @pytest.mark.parametrize(("norm", "distributions"), [("sum-to-one", 1), ("softmax", 3), ("softmax(axis=0)", 4)])
+    @each_of("name", METRIC)
+    @each_of(("norm", "distributions"), [("sum-to-one", 1), ("softmax", 3), ("softmax(axis=0)", 4)])
     def test_under_weights_the_mean_divides_by_their_sum(self, norm: str, distributions: int, name: str) -> None:
         metric = partial(METRIC[name], self.pred, self.gt, norm=norm, weights=self.weights)
         total = self.total(name, metric(reduction="none"), distributions)
@@ -416,9 +417,9 @@ class TestGradients:
         for constants in forms:
             assert torch.autograd.gradcheck(partial(METRIC[name], norm=norm, **constants), pair)
 
-    @pytest.mark.parametrize("zeros", ZEROS)
-    @pytest.mark.parametrize("name", METRIC)
-    @pytest.mark.parametrize("eps", [None, 0, 1e-7])
+    @each_of("zeros", ZEROS)
+    @each_of("name", METRIC)
+    @each_of("eps", [None, 0, 1e-7])
     def test_they_are_finite_at_zeros_where_the_number_is(self, name: str, eps: float | None, zeros: str) -> None:
         constants = {} if eps is None or name in TAKES_NO_EPS else {"eps": eps}
         pred, gt = tensors(*ZEROS[zeros])

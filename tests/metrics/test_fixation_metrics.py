@@ -16,6 +16,7 @@ import torch
 from backends import BACKENDS, make, to_numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 
 import kldeval
 from kldeval import auc, auc_borji, auc_judd, auc_shuffled, ig, ig_mit, ll, nss, sauc
@@ -105,8 +106,8 @@ def test_golden_numbers_of_a_run(pair: str) -> None:
     assert {name: found[name] for name in PUBLISHED} == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("pair", GOLDEN)
+@each_of("backend", BACKENDS)
+@each_of("pair", GOLDEN)
 def test_golden_information_gain(pair: str, backend: str) -> None:
     fixations = make(backend, ARRAYS[f"{pair}_fixations"])
     pred, baseline = (make(backend, array) for array in (PAIRS[f"{pair}_pred"], ARRAYS[f"{pair}_baseline"]))

@@ -13,6 +13,7 @@ from backends import BACKENDS, make, to_numpy
 from drawn import arrays, numbers, shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 from torch.nn import functional
 
 from kldeval import log_sigmoid, log_softmax, sigmoid, softmax
@@ -89,8 +90,8 @@ def test_infinite_scores_are_treated_as_torch_treats_them() -> None:
             assert_close(ours(np.asarray(scores), -1), expected)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(
+@each_of("backend", BACKENDS)
+@each_of(
     ("stored", "computed"), [("float32", "float32"), ("float64", "float64"), ("uint8", "float64"), ("bool", "float64")]
 )
 def test_floats_keep_their_dtype_and_integers_become_float64(backend: str, stored: str, computed: str) -> None:

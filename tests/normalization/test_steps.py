@@ -11,6 +11,7 @@ import pytest
 from backends import BACKENDS, make, to_numpy
 from chains import found, result, run
 from every import steps
+from looping import each_of
 
 import kldeval
 from kldeval.errors import UsageProblem
@@ -117,8 +118,8 @@ def test_a_step_is_its_formula_for_every_map_of_a_batch(backend: str) -> None:
                 np.testing.assert_allclose(actual, each_map(formula, data), rtol=1e-12, atol=1e-13, err_msg=chain)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("dtype", ["uint8", "int64", "bool", "float32"])
+@each_of("backend", BACKENDS)
+@each_of("dtype", ["uint8", "int64", "bool", "float32"])
 def test_stored_numbers_of_any_type_become_floats_first(backend: str, dtype: str) -> None:
     data = np.asarray([[0, 1, 1], [1, 0, 1]], dtype=dtype)
     values = run("minmax+sum-to-one", data, backend)
@@ -160,7 +161,7 @@ class TestAxis:
             "(within rows), a class map one more"
         )
 
-    @pytest.mark.parametrize(
+    @each_of(
         ("chain", "distributions"),
         [
             ("sum-to-one", 1),
@@ -217,16 +218,16 @@ class TestEmptyMaps:
             assert found(run(chain, data, backend, empty)) == set(), (chain, empty)
             np.testing.assert_allclose(result(chain, data, backend, empty), expected, rtol=1e-15, err_msg=chain)
 
-    @pytest.mark.parametrize("backend", BACKENDS)
-    @pytest.mark.parametrize("empty", ["error", "keep", "uniform", "nan"])
+    @each_of("backend", BACKENDS)
+    @each_of("empty", ["error", "keep", "uniform", "nan"])
     def test_the_other_maps_of_a_batch_are_untouched(self, empty: str, backend: str) -> None:
         data = RNG.random((2, 3))
         for chain in ("sum-to-one", "max", "minmax"):
             both = result(chain, np.stack([ZEROS, data]), backend, empty)
             assert np.array_equal(both[1], result(chain, data, backend))
 
-    @pytest.mark.parametrize("backend", BACKENDS)
-    @pytest.mark.parametrize(
+    @each_of("backend", BACKENDS)
+    @each_of(
         ("chain", "data"),
         [
             ("sum-to-one", ZEROS),
@@ -265,8 +266,8 @@ TAKES = {
 
 
 class TestProblems:
-    @pytest.mark.parametrize("backend", BACKENDS)
-    @pytest.mark.parametrize("chain", TAKES)
+    @each_of("backend", BACKENDS)
+    @each_of("chain", TAKES)
     def test_nan_and_infinities_are_marked_unless_the_chain_handles_them(self, chain: str, backend: str) -> None:
         for name, value in HOLDS.items():
             data = np.asarray([[0.25, value, 0.5]])
@@ -407,7 +408,7 @@ class TestChains:
         text = " minmax( offset=0 ) + add(value=1e+22)+softmax(axis=-1) "
         assert "|pred:minmax+add(value=1e+22)+softmax|" in kldeval.signature("kld", norm=text)
 
-    @pytest.mark.parametrize(
+    @each_of(
         ("text", "message"),
         [
             ("clip", "clip needs a bound, as in clip(min=0)"),

@@ -12,6 +12,7 @@ from drawn import arrays, integers
 from hypothesis import given
 from hypothesis import strategies as st
 from image_files import GREY_ALPHA, RGB, RGBA, png_of
+from looping import each_of
 from reading import read_map
 
 from kldeval.errors import RefusedMap
@@ -56,8 +57,8 @@ def test_nan_in_all_channels_is_no_colour() -> None:
         to_grey(with_alpha(np.dstack([grey] * 3), np.nan), "error", PATH)
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize(("kind", "opaque"), [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1)])
+@each_of("rule", RULES)
+@each_of(("kind", "opaque"), [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1)])
 def test_an_opaque_alpha_changes_nothing(rule: str, kind: type, opaque: int) -> None:
     grey: Array = np.asarray([[0, 1], [0, 1]], kind)
     np.testing.assert_array_equal(to_grey(with_alpha(np.dstack([grey] * 3), opaque), rule, PATH), grey)

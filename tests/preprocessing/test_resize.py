@@ -12,6 +12,7 @@ import pytest
 from drawn import arrays, numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 from reading import resize
 
 import kldeval
@@ -25,8 +26,8 @@ BYTES = (np.add.outer(np.arange(12) ** 2, np.arange(15) * 17) % 256).astype(np.u
 SMALL = BYTES[:6, :5].copy()
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("shape", [(30, 40), (5, 7), (12, 40), (1, 1)])
+@each_of("kernel", KERNELS)
+@each_of("shape", [(30, 40), (5, 7), (12, 40), (1, 1)])
 def test_a_constant_stays_constant(kernel: str, shape: tuple[int, int]) -> None:
     found = resized(np.full((12, 15), 0.7), shape, kernel)
     assert found.shape == shape
@@ -102,8 +103,8 @@ OPENCV = {
 }
 
 
-@pytest.mark.parametrize("kernel", sorted(OPENCV))
-@pytest.mark.parametrize("shape", [(30, 40), (5, 7), (24, 30), (6, 30)])
+@each_of("kernel", sorted(OPENCV))
+@each_of("shape", [(30, 40), (5, 7), (24, 30), (6, 30)])
 def test_opencv_kernels_are_opencv_on_stored_values_in_double_precision(kernel: str, shape: tuple[int, int]) -> None:
     expected = cv2.resize(BYTES.astype(np.float64), (shape[1], shape[0]), interpolation=OPENCV[kernel])
     np.testing.assert_array_equal(resized(BYTES, shape, kernel), expected)
@@ -127,8 +128,8 @@ def test_nearest_keeps_the_type_for_it_makes_no_new_values(kind: type) -> None:
     assert set(found.ravel().tolist()) <= set(array.ravel().tolist())
 
 
-@pytest.mark.parametrize("kernel", ["bilinear", "bicubic", "area", "lanczos"])
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.int64])
+@each_of("kernel", ["bilinear", "bicubic", "area", "lanczos"])
+@each_of("kind", [np.uint8, np.uint16, np.int16, np.int64])
 def test_round_keeps_an_integer_type_rounded_and_saturated(kernel: str, kind: type) -> None:
     array: Array = BYTES.astype(kind)
     values = resized(array, (30, 40), kernel)
@@ -226,10 +227,8 @@ def test_matlab_bicubic_commutes_with_flips_and_transposes(array: Array) -> None
     np.testing.assert_allclose(imresize(array.T, (4, 11)), found.T, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16])
-@pytest.mark.parametrize(
-    ("shape", "order"), [((24, 45), (0, 1)), ((24, 20), (1, 0)), ((6, 20), (0, 1)), ((18, 5), (1, 0))]
-)
+@each_of("kind", [np.uint8, np.uint16, np.int16])
+@each_of(("shape", "order"), [((24, 45), (0, 1)), ((24, 20), (1, 0)), ((6, 20), (0, 1)), ((18, 5), (1, 0))])
 def test_matlab_keeps_integers_and_rounds_after_each_dimension(
     kind: type, shape: tuple[int, int], order: tuple[int, int]
 ) -> None:

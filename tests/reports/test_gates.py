@@ -9,6 +9,7 @@ import pytest
 from command_line import kldeval
 from hypothesis import given
 from hypothesis import strategies as st
+from looping import each_of
 from report_files import gated
 from report_files import report as made
 
@@ -33,7 +34,7 @@ def fired(text: str, **means: float | None) -> bool:
     return is_fired
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "expected"),
     [
         *[("kld>1.2", False), ("kld>0.9", True), ("cc.mean<0.5", True), ("kld.max>=3", False), ("kld.max>=2", True)],
@@ -49,7 +50,7 @@ def test_a_gate_is_on_a_statistic_of_a_metric(text: str, *, expected: bool) -> N
 FORM = "is not of the form METRIC>NUMBER, such as kld>1.2, cc.mean<0.5 or failures>0"
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "message"),
     [
         *(

@@ -11,6 +11,7 @@ import pytest
 from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 from report_files import FORMATS, read_document, saved, write
 from schemas import SCHEMAS, is_valid
 
@@ -108,8 +109,8 @@ def tamper(document: Any, path: tuple[Any, ...], how: str, data: st.DataObject) 
         at[last] = strange
 
 
-@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
-@pytest.mark.parametrize("command", [("show",), ("compare", SAVED["report"]), ("merge",), ("methods",)])
+@each_of("path", HOSTILE)
+@each_of("command", [("show",), ("compare", SAVED["report"]), ("merge",), ("methods",)])
 def test_hostile_documents_are_one_line(path: Path, command: tuple[Any, ...]) -> None:
     outcome = kldeval(*command, path)
     assert (outcome.code, outcome.out) == (2, "")

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from looping import each_of
 from report_files import example, read_document, report, saved, write
 
 from kldeval.errors import UsageProblem
@@ -182,7 +183,7 @@ def changed(path: list[Any], value: object) -> object:
     return document
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("path", "value", "complaint"),
     [
         (["gate"], [], "it has 'gate', which does not belong there"),

@@ -292,7 +292,7 @@ def test_refusals(arguments: dict[str, Any], message: str) -> None:
 
 
 def test_missing_scipy_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
     with pytest.raises(MissingDependency) as caught:
         paired([1.0, 2.0])
     assert str(caught.value) == "paired statistics need scipy, which is not installed: pip install scipy"

@@ -17,6 +17,7 @@ from command_line import score as scores
 from edge_maps import EDGE_MAPS, EDGES
 from evaluating import answers, by_pixel, outcome_of, pair_of, quantities, settings_of
 from every import conventions
+from looping import each_of
 
 import kldeval
 from kldeval.errors import RefusedMap
@@ -66,7 +67,7 @@ def is_named(message: object, pair: str, name: str) -> bool:
     return re.fullmatch(why["logits" if pair == "logits" else "rows"], str(message)) is not None
 
 
-@pytest.mark.parametrize(("pair", "name"), CASES)
+@each_of(("pair", "name"), CASES)
 def test_every_row_gives_its_golden_number(public_pairs: dict[str, np.ndarray], pair: str, name: str) -> None:
     """To 1e-9 relative, on every path; `nan` in the golden file is a refusal that names the cause."""
     got = {path: compute(public(public_pairs, pair), SETTINGS[name]) for path, compute in PATHS.items()}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from command_line import kldeval
 from evaluating import outcome_of, pair_of, scored, settings_of
+from looping import each_of
 
 from kldeval.scoring.diagnostics import notes
 
@@ -166,7 +167,7 @@ NOTES = [
 ]
 
 
-@pytest.mark.parametrize(("remark", "texts", "expected"), NOTES)
+@each_of(("remark", "texts", "expected"), NOTES)
 def test_a_remark_of_some_maps_is_one_sentence(remark: str, texts: dict[str, str], expected: list[str]) -> None:
     assert notes(settings_of(texts), Counter({remark: 2}), 3) == expected
 

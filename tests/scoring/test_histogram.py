@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from evaluating import by_pixel, outcome_of, pair_of, scored, settings_of
 from every import metrics, pointwise_steps
+from looping import each_of
 
 from kldeval.errors import UsageProblem
 from kldeval.records import MapPair, Score
@@ -150,8 +151,8 @@ def test_arrays_may_be_read_only_and_lie_in_memory_as_they_like() -> None:
         assert scored(other, settings) == expected
 
 
-@pytest.mark.parametrize("dtypes", [("f8", "u1"), ("u1", "u2"), ("i1", "i1"), ("?", "?"), ("u1", "u1")])
-@pytest.mark.parametrize("weighed", [None, "mask", "fractions"])
+@each_of("dtypes", [("f8", "u1"), ("u1", "u2"), ("i1", "i1"), ("?", "?"), ("u1", "u1")])
+@each_of("weighed", [None, "mask", "fractions"])
 def test_other_pairs_are_their_pixels(dtypes: tuple[str, str], weighed: str | None) -> None:
     """Two kinds of numbers, signed bytes, truth values and fractional weights are no 8-bit pairs."""
     pred, gt = (RNG.integers(0, 4, (8, 9)).astype(dtype) for dtype in dtypes)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from backends import make
+from looping import each_of
 
 from kldeval import accuracy, brier, cross_entropy, nll
 from kldeval.errors import RefusedMap, UsageProblem
@@ -48,8 +49,8 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), REFUSALS)
-@pytest.mark.parametrize("metric", [cross_entropy, brier, accuracy])
+@each_of(("arguments", "message"), REFUSALS)
+@each_of("metric", [cross_entropy, brier, accuracy])
 def test_refusals_name_the_value_and_the_way_out(metric: Any, arguments: dict[str, Any], message: str) -> None:
     for backend in ("numpy", "array_api_strict"):
         target = make(backend, arguments["target"])

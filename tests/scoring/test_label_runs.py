@@ -24,6 +24,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from image_files import image
 from label_cases import VOID, Case, cases
+from looping import each_of
 from torch.nn import functional
 
 from kldeval import accuracy, brier, log_softmax
@@ -123,8 +124,8 @@ def probabilities(shape: tuple[int, ...], axis: int, seed: int = 0) -> np.ndarra
     return np.asarray(x / x.sum(axis=axis, keepdims=True))
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2, -1])
-@pytest.mark.parametrize(
+@each_of("axis", [0, 1, 2, -1])
+@each_of(
     ("norm", "stored"),
     [
         ("softmax", lambda p: np.log(p) + 3),
@@ -285,7 +286,7 @@ NO_LABELS: list[tuple[Any, Any, dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("pred", "gt", "texts", "message"), NO_LABELS)
+@each_of(("pred", "gt", "texts", "message"), NO_LABELS)
 def test_what_does_not_fit_is_a_failure_that_says_why(pred: Any, gt: Any, texts: dict[str, str], message: str) -> None:
     chosen = chosen_by({"norm": "softmax", "axis": "0", "metric": "nll", **texts})
     failure = outcome_of(pair_of(pred, gt), chosen)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from evaluating import outcome_of, pair_of, settings_of, together
+from looping import each_of
 
 from kldeval.records import Failure, Score, Skipped
 
@@ -93,7 +94,7 @@ class TestEmpty:
 
 
 class TestRemarks:
-    @pytest.mark.parametrize(
+    @each_of(
         ("pred", "gt", "texts", "remarks"),
         [
             ([[2, 3]], [[4, 5]], {}, ()),

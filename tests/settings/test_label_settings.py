@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from evaluating import read_signature, settings_of, short_of, signature_of, signatures_of
 from every import label_metrics
+from looping import each_of
 
 import kldeval
 from kldeval.errors import UsageProblem
@@ -204,7 +205,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("texts", "messages"), REFUSED)
+@each_of(("texts", "messages"), REFUSED)
 def test_what_has_no_meaning_for_labels_is_said_in_full(texts: dict[str, str], messages: list[str]) -> None:
     assert problems(texts) == messages
 

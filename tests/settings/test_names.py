@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from looping import each_of
 
 import kldeval
 from kldeval.errors import KldevalError, UnknownName, UsageProblem
@@ -144,7 +145,7 @@ BAD_CALLS = {
 }
 
 
-@pytest.mark.parametrize("text", BAD_CALLS)
+@each_of("text", BAD_CALLS)
 def test_a_bad_call_is_refused_with_what_would_be_right(text: str) -> None:
     with pytest.raises(UsageProblem) as caught:
         TOOLS.parse(text)

@@ -6,6 +6,7 @@ from inspect import signature
 
 import pytest
 from evaluating import settings_of, signature_of
+from looping import each_of
 
 import kldeval
 from kldeval.errors import UsageProblem
@@ -99,7 +100,7 @@ class TestDefaults:
 class TestConstants:
     """Parentheses come before --eps, that before the convention, and that before the default."""
 
-    @pytest.mark.parametrize(
+    @each_of(
         ("texts", "convention", "expected"),
         [
             ({"metric": "kld(num_eps=0.5)", "eps": "1e-3", "norm": "log-prob"}, True, None),
@@ -297,7 +298,7 @@ REFUSED = [
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(("texts", "message"), REFUSED)
+    @each_of(("texts", "message"), REFUSED)
     def test_what_is_wrong_is_said_in_full(self, texts: dict[str, str], message: str) -> None:
         assert problems(texts) == [message]
 

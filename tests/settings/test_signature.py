@@ -10,6 +10,7 @@ from evaluating import read_signature, settings_of, short_of, signature_of, sign
 from every import conventions, label_metrics, metrics, parameters, step_parameters, steps
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
+from looping import each_of
 
 from kldeval.errors import UsageProblem
 
@@ -266,7 +267,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("text", REFUSED)
+@each_of("text", REFUSED)
 def test_a_part_that_is_wrong_is_named(text: str) -> None:
     with pytest.raises(UsageProblem) as caught:
         read_signature(text)
@@ -276,7 +277,7 @@ def test_a_part_that_is_wrong_is_named(text: str) -> None:
 
 
 class TestShortForm:
-    @pytest.mark.parametrize("name", conventions())
+    @each_of("name", conventions())
     def test_a_convention_is_called_by_its_name(self, name: str) -> None:
         """Two rows may be the same settings; then the first of the table gives the name."""
         row = conventions()[name]

@@ -14,6 +14,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from looping import each_of
 from rich.cells import cell_len
 
 from kldeval.cli.main import run_arguments
@@ -98,7 +99,7 @@ def test_it_prints_what_is_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert text == path.read_bytes().decode()
 
 
-@pytest.mark.parametrize("name", [name for name, (_, width) in CASES.items() if width])
+@each_of("name", [name for name, (_, width) in CASES.items() if width])
 def test_every_line_fits_its_terminal(name: str) -> None:
     """Links and BibTeX, which are copied as they are, may be longer."""
     _, width = CASES[name]

@@ -10,6 +10,7 @@ import pytest
 from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 from report_files import report, write
 
 from kldeval.records import Score
@@ -20,7 +21,7 @@ NUMBERS = st.integers(-(10**8), 10**8).map(lambda number: number / 1000)
 # numbers
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("typical", "value", "text"),
     [
         (0.27, 0.271456, "0.2715"),

@@ -17,6 +17,7 @@ import pytest
 from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 from report_files import FORMATS, example, read_document, report, reports, saved
 from report_files import write as written
 from schemas import is_valid, validate
@@ -52,8 +53,8 @@ def test_every_format_writes_every_report_in_whole_lines(made: Any) -> None:
         assert not text.endswith("\n\n")
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("options", [EVERYTHING, {}])
+@each_of("name", FORMATS)
+@each_of("options", [EVERYTHING, {}])
 def test_a_format_is_a_pure_function_of_report_and_options(name: str, options: dict[str, Any]) -> None:
     assert write(name, example(), options) == write(name, example(), options)
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from kldeval.data.readers.files import read_bytes
 from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
-from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,19 +54,3 @@ def shape_in(name: str) -> tuple[int, int] | None:
     """
     found = _IN_NAME.search(name.rpartition("/")[2])
     return (int(found[2]), int(found[1])) if found else None
-
-
-def parse_shape(text: str) -> tuple[int, int]:
-    """The (height, width) of a text.
-
-    >>> parse_shape("1024,2048")
-    (1024, 2048)
-
-    Raises:
-        UsageProblem: it is none.
-    """
-    height, comma, width = (part.strip() for part in text.partition(","))
-    if comma and height.isdecimal() and width.isdecimal() and int(height) and int(width):
-        return int(height), int(width)
-    msg = f"--shape {text}: a shape is height and width with a comma between them, such as 1024,2048"
-    raise UsageProblem(msg)
