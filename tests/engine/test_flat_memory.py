@@ -104,10 +104,6 @@ def iterable(root: Path, number: int) -> Run:
     return lambda: library.evaluate(((f"{place:07d}", pred + place, gt) for place in range(number)), **WORDS)
 
 
-def cached(root: Path, number: int) -> Run:
-    return partial(library.evaluate, *stacks(root, number, "pred", "gt"), stack=True, cache=root / "scores", **WORDS)
-
-
 def merged(root: Path, number: int) -> Run:
     sides = stacks(root, number, "pred", "gt")
     paths = [root / f"{place}.json" for place in range(number // 10)]
@@ -124,7 +120,6 @@ KINDS: dict[Callable[[Path, int], Run], int] = {
     groups: 1500,
     parts: 850,
     iterable: 1000,
-    cached: 1450,
     merged: 850,
 }
 """The most that a map adds to each run here, where buffers are small; rows that are kept add 1.4 times this or more."""
