@@ -53,7 +53,7 @@ def __getattr__(name: str) -> Any:
         found = sorted(["__version__", *PUBLIC, *_metrics()])
     elif name.startswith("__") or name not in _metrics():
         msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
+        raise AttributeError(msg, name=name, obj=import_module(__name__))  # Python adds what may be meant
     else:
         found = _metrics()[name]
     globals()[name] = found

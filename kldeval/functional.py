@@ -173,8 +173,11 @@ def _of_maps(entry: MetricEntry, given: Keywords, space: tuple[int, ...] = ()) -
 
 def _of_fixations(entry: MetricEntry, given: Keywords) -> Array:
     pred, fixations, weights = given.pop("pred"), given.pop("fixations"), given.pop("weights", None)
+    counted = {"fixations": fixations, **{name: given[name] for name in _COUNTED if name in given}}
     beside = [given.pop(name) for name in entry.info.requires if name in BESIDE]
     parameters, options = _split(entry, given)
+    for name, counts in counted.items():
+        _check_counts(name, counts)
     if "density" in entry.info.requires:
         return _at_fixations(partial(entry.function, **parameters), pred, fixations, beside, weights, options)
     checked = _checked(pred, fixations, weights)
@@ -184,6 +187,26 @@ def _of_fixations(entry: MetricEntry, given: Keywords) -> Array:
     if "baseline" in entry.info.requires:
         others = [_baseline(beside[0], fixations, weights)]
     return returned_as(entry.function(seen, *others, **parameters), pred)
+
+
+_COUNTED = ("other", "others", "images")
+"""What stands beside fixations and is counted as they are."""
+
+
+def _check_counts(name: str, counts: Array) -> None:
+    """Refuse what is no number of fixations: a density in its place would weight every pixel.
+
+    Raises:
+        RefusedMap: a value is negative, or no whole number.
+    """
+    xp = namespace(counts)
+    if xp.isdtype(counts.dtype, "bool"):
+        return
+    wrong = ~((counts >= 0) & (counts == xp.round(counts)))
+    if xp.any(wrong):
+        value = float(counts[wrong][0])
+        msg = f"{name} hold {value:g}: they are how often each pixel was fixated, 0, 1, 2, ..., and no density"
+        raise RefusedMap(msg)
 
 
 def _baseline(given: Array | str, fixations: Array, weights: Array | None) -> FixatedMap | None:

@@ -251,8 +251,9 @@ def _check_fixations_serve(options: Mapping[str, Any], metrics: Sequence[str]) -
     refuse_fixations({"fixations": shown if shown is None or is_path(shown) else "...", **given}, metrics)
 
 
-_AUDITED = frozenset(AUDITED)
-_IDENTIFIED = frozenset(IDENTIFIED)
+_AUDITED = frozenset((*AUDITED, "conventions"))
+_IDENTIFIED = frozenset((*IDENTIFIED, "value"))
+"""The keywords of these questions, with what a misspelt one may mean."""
 
 
 @explicit(identify_parameters)

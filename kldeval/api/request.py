@@ -75,7 +75,8 @@ def library_call(
         UsageProblem: one has no meaning.
     """
     options = {name: value for name, value in keywords.items() if value is not None}
-    of_evaluate = [name for name in options if name in OPTIONS and name not in known]
+    # audit has conventions, which check_names says
+    of_evaluate = [name for name in options if name in OPTIONS and not {name, f"{name}s"} & {*known}]
     if of_evaluate:
         msg = f"unknown option {', '.join(map(repr, of_evaluate))} here: it is one of evaluate, and means nothing here"
         raise UnknownName(msg)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, flag_option, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import (
@@ -70,9 +70,9 @@ class AuditOptions(
     )
     quiet: bool = option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only.")
     precision: int | None = option(
-        type=click.IntRange(1, 17), metavar="N", help="Significant digits in tables [default: 4]."
+        type=WholeNumber(1, 17), metavar="N", help="Significant digits in tables [default: 4]."
     )
-    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Threads [default: one per core].")
 
 
 @click.command("audit", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})

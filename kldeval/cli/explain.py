@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes
+from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, flag_option, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, render_options, say, show, terminal_width
 from kldeval.cli.options import FileOptions, NumericOptions, pair_of_paths, request_from, settings_from
@@ -32,7 +32,7 @@ class ExplainOptions(NumericOptions, FileOptions, SignatureOptions):
         metavar="FILE.png",
         help="Write the pair, the difference and what each pixel adds as one picture.",
     )
-    worst: int | None = option(type=click.IntRange(min=1), metavar="N", help="Of two folders, the N-th worst map.")
+    worst: int | None = option(type=WholeNumber(min=1), metavar="N", help="Of two folders, the N-th worst map.")
 
 
 @click.command("explain", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
-from kldeval.cli.groups import DEBUG, FilePath, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.options import EngineOptions, FileOptions, GroupOptions, NamingOptions
 from kldeval.data.kinds import check_there
@@ -20,14 +20,14 @@ class FitOptions(AnswerOptions, NamingOptions, GroupOptions, FileOptions, Engine
     """The options of `kldeval fit`."""
 
     parts: str | None = text_option("LIST", "What is fitted [default: temperature,blur,centre,uniform].")
-    folds: int = option(type=click.IntRange(min=2), default=5, metavar="N", help="Parts of the maps [default: 5].")
+    folds: int = option(type=WholeNumber(min=2), default=5, metavar="N", help="Parts of the maps [default: 5].")
     seed: int = option(
-        type=click.IntRange(min=0), default=0, metavar="N", help="Of the folds and the bootstrap [default: 0]."
+        type=WholeNumber(min=0), default=0, metavar="N", help="Of the folds and the bootstrap [default: 0]."
     )
     gt_norm: str | None = text_option("CHAIN", "Normalisation of the ground truth [default: sum-to-one].")
     resize: str | None = text_option("HOW", "Where sizes differ, as in evaluate [default: none].")
     color: str | None = text_option("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
-    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Workers [default: one per core].")
 
 
 @click.command("fit", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})

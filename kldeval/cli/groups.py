@@ -5,7 +5,7 @@ has a class of its own, which inherits the groups that it shares with others, so
 its parameter which options it reads:
 
     class FileOptions(OptionGroup):
-        limit: int | None = option(type=click.IntRange(min=1), metavar="N", help="Only the first N pairs.")
+        limit: int | None = option(type=WholeNumber(min=1), metavar="N", help="Only the first N pairs.")
 
     class CheckOptions(NumericOptions, FileOptions):
         ...
@@ -42,6 +42,12 @@ _VARIABLES = "kldeval.variables"
 
 PATHS = frozenset({"PATH", "FILE", "FILE.png", "DIR", "WHAT"})
 """What an option that may be a path shows for its value."""
+
+
+class WholeNumber(click.IntRange):
+    """A whole number within bounds, which click calls an integer range where it is none."""
+
+    name = "whole number"
 
 
 class FilePath(click.Path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import DEBUG, option, takes, text_option
+from kldeval.cli.groups import DEBUG, WholeNumber, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, show
 from kldeval.cli.options import (
@@ -50,7 +50,7 @@ class IdentifyOptions(
     color: str | None = text_option("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     format_: str = option("--format", default="table", metavar="NAME", help="table or json [default: table].")
     quiet: bool = option("-q", "--quiet", is_flag=True, help="No progress on stderr, errors only.")
-    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Threads [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Threads [default: one per core].")
 
 
 @click.command("identify", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})

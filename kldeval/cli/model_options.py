@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from kldeval.cli.groups import OptionGroup, option, text_option
+from kldeval.cli.groups import OptionGroup, WholeNumber, option, text_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +48,7 @@ class ResamplingOptions(OptionGroup):
         metavar="N",
         help="Bootstrap resamples and sign flips, for intervals and tests of several models [default: 10000].",
     )
-    seed: int = option(type=click.IntRange(min=0), default=0, metavar="N", help="Fixes these draws [default: 0].")
+    seed: int = option(type=WholeNumber(min=0), default=0, metavar="N", help="Fixes these draws [default: 0].")
     confidence: float = option(
         type=float,
         default=0.95,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
-from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, flag_option, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, resampling_from
 from kldeval.cli.options import EngineOptions, ReadingOptions
@@ -28,7 +28,7 @@ class ObserversOptions(AnswerOptions, NameOptions, ResamplingOptions, ReadingOpt
     )
     sigma: float | None = option(type=float, metavar="X", help="The Gaussian of the halves' ground truths, in pixels.")
     counts: str | None = text_option("LIST", "Numbers of observers, as 1,2,5,10 [default: powers of two].")
-    draws: int = option(type=click.IntRange(min=1), default=1, metavar="N", help="Rounds of splits [default: 1].")
+    draws: int = option(type=WholeNumber(min=1), default=1, metavar="N", help="Rounds of splits [default: 1].")
     chance: str = text_option(
         "WHAT", "uniform, or others: the fixations on all other images [default: uniform].", default="uniform"
     )
@@ -41,8 +41,8 @@ class ObserversOptions(AnswerOptions, NameOptions, ResamplingOptions, ReadingOpt
     pred_name: str | None = text_option("TEMPLATE", "Names of the models' maps, as '{name}_out.png' [default: {name}].")
     fixations_name: str | None = text_option("TEMPLATE", "Names of the files of fixations [default: {name}].")
     pred_key: str | None = text_option("NAME", "The array of .npz or .mat files of the models.")
-    limit: int | None = option(type=click.IntRange(min=1), metavar="N", help="Only the first N images.")
-    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
+    limit: int | None = option(type=WholeNumber(min=1), metavar="N", help="Only the first N images.")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Workers [default: one per core].")
 
 
 @click.command("observers", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})

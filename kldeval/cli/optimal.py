@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
-from kldeval.cli.groups import DEBUG, FilePath, option, takes, text_option
+from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.options import EngineOptions
 
@@ -22,7 +22,7 @@ class OptimalOptions(AnswerOptions, EngineOptions):
     sigma: float | None = option(type=float, metavar="X", help="The Gaussian of the ground truths, in pixels.")
     baseline: Path | None = option(type=FilePath(), metavar="FILE", help="Of sauc, the density of the centre bias.")
     n_fixations: int | None = option(
-        type=click.IntRange(min=1), metavar="N", help="Of sim and cc, the fixations of a ground truth."
+        type=WholeNumber(min=1), metavar="N", help="Of sim and cc, the fixations of a ground truth."
     )
     norm: str = option(
         default="sum-to-one", metavar="CHAIN", help="What makes densities of PRED [default: sum-to-one]."
@@ -32,9 +32,9 @@ class OptimalOptions(AnswerOptions, EngineOptions):
     )
     color: str = text_option("HOW", "Maps whose colour channels differ: luma, mean or first.", default="error")
     seed: int = option(
-        type=click.IntRange(min=0), default=0, metavar="N", help="Of what is drawn for sim and cc [default: 0]."
+        type=WholeNumber(min=0), default=0, metavar="N", help="Of what is drawn for sim and cc [default: 0]."
     )
-    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Workers [default: one per core].")
 
 
 @click.command("optimal", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})

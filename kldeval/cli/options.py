@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from kldeval.cli.groups import FilePath, OptionGroup, flag_option, option, text_option
+from kldeval.cli.groups import FilePath, OptionGroup, WholeNumber, flag_option, option, text_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -158,7 +158,7 @@ class FileOptions(OptionGroup):
 
     allow_missing: bool = flag_option("Leave out ground truths without a prediction.")
     allow_extra: bool = flag_option("Leave out predictions without a ground truth.")
-    limit: int | None = option(type=click.IntRange(min=1), metavar="N", help="Only the first N pairs.")
+    limit: int | None = option(type=WholeNumber(min=1), metavar="N", help="Only the first N pairs.")
     shard: str | None = text_option("I/N", "Score the I-th of N shares of the pairs; see kldeval merge.")
     key: str | None = text_option("NAME", "The array to read from an .npz or .mat file that holds several.")
     pred_key: str | None = text_option("NAME", "That of the predictions [default: --key].")
@@ -169,18 +169,18 @@ class FileOptions(OptionGroup):
     pred_column: str | None = text_option("NAME", "The column of a Parquet table that holds the predictions.")
     gt_column: str | None = text_option("NAME", "That of the ground truths.")
     name_column: str | None = text_option("NAME", "The column that names the maps of both, where two tables pair.")
-    every: int = option(type=click.IntRange(min=1), default=1, metavar="N", help="Every N-th frame of videos.")
+    every: int = option(type=WholeNumber(min=1), default=1, metavar="N", help="Every N-th frame of videos.")
     fps: str | None = text_option("F", "Compare the frames of videos that are shown at the same times, F a second.")
     allow_lossy: bool = flag_option("Take frames of lossily compressed videos for ground truths.")
     stack: bool = flag_option("Arrays (N, H, W) are N maps, NAME[000] and so on.")
     stack_axis: str | None = text_option("AXIS", "Which axis counts the maps of stacks: -1, or of both sides as 0,-1.")
     spatial_axes: int | None = option(
-        type=click.IntRange(min=1, max=6), metavar="N", help="Arrays of N axes are one map: 3 for volumes [default: 2]."
+        type=WholeNumber(min=1, max=6), metavar="N", help="Arrays of N axes are one map: 3 for volumes [default: 2]."
     )
     array_axes: str | None = option(
         type=click.Choice(("xyz", "zyx")), help="The order of axes of arrays beside NIfTI and NRRD volumes."
     )
-    max_pixels: int | None = option(type=click.IntRange(min=1), metavar="N", help="Refuse larger maps.")
+    max_pixels: int | None = option(type=WholeNumber(min=1), metavar="N", help="Refuse larger maps.")
     shape: str | None = text_option("H,W", "Height and width of the raw values in .bin files, as 1024,2048.")
     trust_files: bool = flag_option("Read compressed files whose size cannot be bounded before.")
 
@@ -246,9 +246,9 @@ class EngineOptions(OptionGroup):
 class ComputingOptions(EngineOptions):
     """The workers and the device that compute."""
 
-    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Workers [default: one per core].")
     device: str = option(default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps [default: auto].")
-    batch_bytes: int | None = option(type=click.IntRange(min=1), metavar="N", help="Batch on a GPU [default: 2^28].")
+    batch_bytes: int | None = option(type=WholeNumber(min=1), metavar="N", help="Batch on a GPU [default: 2^28].")
 
 
 class ProgressOptions(OptionGroup):

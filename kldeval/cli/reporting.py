@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kldeval.cli.groups import FilePath, OptionGroup, flag_option, option
+from kldeval.cli.groups import FilePath, OptionGroup, WholeNumber, flag_option, option
 from kldeval.cli.messages import annotate, is_on_terminal, on_terminal, render_options, say, show
 from kldeval.cli.options import suggest
 from kldeval.dataclass import NamedTuple
@@ -29,7 +29,7 @@ class RowOptions(OptionGroup):
     """Which rows tables for people have."""
 
     per_map: bool = flag_option("Show a row per map.")
-    worst: int | None = option(type=click.IntRange(min=1), metavar="N", help="Show the N worst maps.")
+    worst: int | None = option(type=WholeNumber(min=1), metavar="N", help="Show the N worst maps.")
 
 
 class OutputOptions(OptionGroup):
@@ -55,7 +55,7 @@ class OutputOptions(OptionGroup):
     )
     quiet: bool = option("-q", "--quiet", is_flag=True, help="No notes and no progress on stderr, errors only.")
     precision: int | None = option(
-        type=click.IntRange(0, 17), metavar="N", help="Digits in tables for people [default: 4]."
+        type=WholeNumber(0, 17), metavar="N", help="Digits in tables for people [default: 4]."
     )
 
 
@@ -93,7 +93,7 @@ class PictureOptions(OptionGroup):
     """The pictures of an HTML report."""
 
     html_maps: int = option(
-        type=click.IntRange(min=0),
+        type=WholeNumber(min=0),
         default=60,
         metavar="N",
         help="An HTML report shows pictures of N maps: the worst, the best, and some between [default: 60].",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
-from kldeval.cli.groups import DEBUG, FilePath, option, takes
+from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.options import AuxiliaryNamingOptions, FileOptions, GroupOptions
 
@@ -23,7 +23,7 @@ class ReproduceOptions(AnswerOptions, AuxiliaryNamingOptions, GroupOptions, File
     weights: Path | None = option(type=FilePath(), metavar="PATH", help="The maps of weights.")
     baseline: Path | None = option(type=FilePath(), metavar="PATH", help="The baseline's maps.")
     other_map: Path | None = option(type=FilePath(), metavar="PATH", help="The other fixations.")
-    jobs: int | None = option(type=click.IntRange(min=1), metavar="N", help="Workers [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Workers [default: one per core].")
 
 
 @click.command("reproduce", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})

@@ -65,6 +65,8 @@ SECONDS_TO_GREET = 5
 SECONDS_TO_CLOSE = 2
 """How long a connection may take to close."""
 
+LOST = "the Dask scheduler is lost; with --cache a further run goes on from here"
+
 TLS = "https://distributed.dask.org/en/stable/tls.html"
 """Where Dask says how certificates are named."""
 
@@ -282,8 +284,7 @@ class _Run:
         except queue.Empty:
             kind, what = "", None
         if self._client.status != "running":
-            msg = "the Dask scheduler is lost; with --cache a further run goes on from here"
-            raise EngineLost(msg)
+            raise EngineLost(LOST)
         if kind == "done":
             self._take(*what)
         elif kind == "removed":
@@ -304,7 +305,10 @@ class _Run:
             self._seconds_per_item = seconds / max(1, len(task.items)) if not task.is_alone else self._seconds_per_item
         elif future.status == "error":
             task.error = future.exception()
-        else:  # cancelled, by a scheduler that goes
+        elif future.status == "cancelled":  # by a scheduler that goes, or starts anew
+            return
+        else:  # its results could not be had, and are asked of the scheduler again
+            future.add_done_callback(partial(self._noted_end, task))
             return
         future.release()
         task.future = None
@@ -343,7 +347,10 @@ class _Run:
         threads = {address: int(worker["nthreads"]) for address, worker in found.items()}
         new = sorted(threads.keys() - self._crew.checked)
         if new:
-            found_facts = self._client.run(facts, workers=new, on_error="return")
+            try:
+                found_facts = self._client.run(facts, workers=new, on_error="return")
+            except OSError as error:  # there is nobody to ask them
+                raise EngineLost(LOST) from error
             _check(found_facts)
             answers = {address: one for address, one in found_facts.items() if isinstance(one, dict)}
             for one in answers.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -127,7 +128,7 @@ def make_settings(
     effective = {**DEFAULTS, **_given(convention or {}), **_norms(given), **given}
     parts: dict[str, Any] = attempt(lambda: _scales(effective)) or {}
     parts |= {key: attempt(partial(_choice, key, effective.get(key))) for key in CHOICES if key != "scale"}
-    parts["resize"] = attempt(lambda: RESIZES.parse(effective["resize"]))
+    parts["resize"] = attempt(lambda: _resize(effective["resize"]))
     parts["nodata"] = attempt(lambda: nodata_text(effective))
     parts["groups"] = attempt(lambda: _groups(given)) if parts["maps"] == "groups" else PARENT
     labels = found_labels or attempt(lambda: what_says_labels(given))
@@ -155,6 +156,13 @@ def make_settings(
     settings = Settings(**parts)
     check_pixel_chains(settings, given)
     return checked(settings)
+
+
+def _resize(text: str) -> Call:
+    if re.fullmatch(r"\d+x\d+", text):
+        msg = f"--resize {text} does not say which map is resized: 'both(size={text})' resizes both"
+        raise UsageProblem(msg)
+    return RESIZES.parse(text)
 
 
 def _scales(effective: Mapping[str, str]) -> dict[str, str]:

@@ -239,6 +239,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: evaluate([(["a"], MAPS[:2], MAPS[:2])]), UsageProblem, "item 0: 2 maps, but 1 name"),
     (lambda: evaluate("x", MAPS), UsageProblem, "give both as arrays, or both as paths"),
     (lambda: evaluate({}, MAPS), UsageProblem, "a leaderboard takes a mapping of one model or more"),
+    (lambda: kldeval.audit(MAPS, MAPS, convention="mit"), UnknownName, "did you mean 'conventions'"),  # type: ignore[call-arg]
     (lambda: evaluate(MAPS, MAPS, tset=1), UnknownName, "unknown option 'tset'"),  # type: ignore[call-overload]
     (
         lambda: evaluate(MAPS, MAPS, metric="nss"),

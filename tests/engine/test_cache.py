@@ -14,7 +14,7 @@ import sys
 import tarfile
 import time
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -432,6 +432,25 @@ def test_fixations_of_the_other_map_are_part_of_the_row(seen: LookedAt, known_by
         cached = run(*words, "--cache", seen.root / "cache")
         assert "a" in scored.names if other is folder else scored.names
         assert cached == run(*words)
+
+
+FIXATIONS = {"rows": [1, 2], "cols": [3, 4], "counts": [1, 2], "durations": [0.1, 0.2]}
+
+
+@pytest.mark.parametrize("field", [*FIXATIONS, "shape", "observers", "dtype"])
+def test_every_field_of_fixations_is_part_of_their_digest(field: str) -> None:
+    """Also how wide their numbers are: the same bytes are other values there."""
+    digest, kind = (resolve_name(f"kldeval.{name}") for name in ("engine.cache.fixations_digest", "records.Fixations"))
+    arrays = {name: np.array(values) for name, values in FIXATIONS.items()}
+    fixations = kind(**arrays, shape=(9, 9), observers=("ann", "bob"))
+    if field == "dtype":
+        other = replace(fixations, rows=arrays["rows"].view(np.float64))
+    elif field in arrays:
+        other = replace(fixations, **{field: arrays[field][::-1]})
+    else:
+        other = replace(fixations, **{field: {"shape": (9, 8), "observers": ("ann", "eve")}[field]})
+    assert digest(fixations) == digest(replace(fixations))
+    assert digest(other) != digest(fixations)
 
 
 def test_values_beside_a_header_are_part_of_the_row(tmp_path: Path, known_by: str) -> None:

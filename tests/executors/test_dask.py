@@ -59,7 +59,8 @@ main()
 """A scheduler that makes the certificates for all others first."""
 
 PROGRAM = """
-import ctypes, json, os, signal, sys, threading, time, types, warnings
+import ctypes, faulthandler, json, os, signal, sys, threading, time, types, warnings
+faulthandler.dump_traceback_later(120, exit=True)  # what hangs says where
 from pathlib import Path
 import dask
 import kldeval as library

@@ -70,6 +70,7 @@ class Future:
     is_released: bool = False
     callback: Callable[[Future], None] = lambda _future: None
     fails_to_come: int = 0
+    is_undone_by_failing: bool = False
     found: Any = None
 
     def add_done_callback(self, callback: Callable[[Future], None]) -> None:
@@ -96,6 +97,8 @@ class Future:
             self.client.in_vain.append(self)
         if self.fails_to_come:
             self.fails_to_come -= 1
+            if self.is_undone_by_failing:
+                self.status = "pending"
             raise TimeoutError
         return self.found
 
@@ -120,6 +123,7 @@ class Client:
     most_ahead: dict[str, int] = field(default_factory=dict)
     cancelled: list[Future] = field(default_factory=list)
     in_vain: list[Future] = field(default_factory=list)
+    lost: list[Future] = field(default_factory=list)
     plugins: dict[str, Any] = field(default_factory=dict)
     topics: dict[str, Any] = field(default_factory=dict)
 
@@ -315,6 +319,19 @@ def test_results_that_are_slow_to_come_are_asked_for_again(client: Client, maps:
     assert scored(client, maps) == []
 
 
+def test_results_that_could_not_be_had_are_waited_for_anew(client: Client, maps: tuple[Path, Path]) -> None:
+    """Dask takes such a task for one that has not been done, and tells its end again."""
+
+    def lost_on_the_way(future: Future) -> None:
+        future.is_undone_by_failing = future.fails_to_come = not client.lost.count(future)
+        client.lost.append(future)
+        future.finish()
+
+    client.reacts = lost_on_the_way
+    assert scored(client, maps) == []
+    assert len(client.lost) == 2 * len(client.submitted)
+
+
 def test_an_error_of_the_work_is_that_of_the_run(client: Client, maps: tuple[Path, Path]) -> None:
     def fails(future: Future) -> None:
         future.do = lambda: 1 // 0
@@ -335,6 +352,16 @@ def test_a_scheduler_that_goes_ends_the_run(client: Client, maps: tuple[Path, Pa
     with pytest.raises(EngineLost, match=r"^the Dask scheduler is lost; with cache a further run goes on from here$"):
         scored(client, maps)
     assert client.cancelled == []  # nobody is there to be told
+
+
+def test_a_scheduler_that_goes_while_workers_are_asked_ends_the_run(client: Client, maps: tuple[Path, Path]) -> None:
+    def goes(*_given: Any, **_where: Any) -> Any:
+        msg = "the connection is closed"
+        raise OSError(msg)
+
+    client.run = goes  # type: ignore[method-assign]
+    with pytest.raises(EngineLost, match="the Dask scheduler is lost"):
+        scored(client, maps)
 
 
 @pytest.mark.parametrize("is_told_first", [True, False])

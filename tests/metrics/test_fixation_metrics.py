@@ -20,6 +20,7 @@ from looping import each_of
 
 import kldeval
 from kldeval import auc, auc_borji, auc_judd, auc_shuffled, ig, ig_mit, ll, nss, sauc
+from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -384,3 +385,17 @@ def test_the_gradient_of_the_gain_is_that_of_finite_differences() -> None:
     shares = np.asarray([[0, 0.25, 0.75]])  # of the fixations; a density has the sum 1, whatever the map's
     expected = (shares / density.detach().numpy() - 1 / 1.5) / math.log(2)
     np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("metric", METRICS)
+def test_what_are_no_counts_is_refused(metric: str, backend: str) -> None:
+    """A density in the place of fixations weights every pixel, and gave a number."""
+    pred, counts = np.asarray([[0.2, 0.5, 0.1], [0.9, 0.3, 0.4]]), np.asarray([[0, 1, 0], [2, 0, 0]])
+    arrays = [make(backend, pred), make(backend, counts, "float64"), make(backend, counts, "float64")]
+    METRICS[metric](*arrays)
+    for wrong in (0.5, -1.0, math.nan):
+        spoilt = counts.astype(float)
+        spoilt[0, 0] = wrong
+        with pytest.raises(RefusedMap, match=f"fixations hold {wrong:g}: they are how often each pixel was fixated"):
+            METRICS[metric](arrays[0], make(backend, spoilt), arrays[2])

@@ -258,6 +258,10 @@ REFUSED = [
     ),
     ({"dtype": "float16"}, "--dtype float16: 'float16' is none of float64, float32; did you mean 'float64'?"),
     ({"resize": "pred-to-gtt"}, f"unknown resize 'pred-to-gtt'; did you mean 'pred-to-gt'? Known: {KNOWN_RESIZES}"),
+    (
+        {"resize": "256x128"},
+        "--resize 256x128 does not say which map is resized: 'both(size=256x128)' resizes both",
+    ),
     ({"resize": ""}, f"unknown resize ''; known: {KNOWN_RESIZES}"),
     (
         {"norm": "flaten-softmax"},

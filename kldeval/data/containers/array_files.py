@@ -42,7 +42,9 @@ def contents(path: Path, limits: Limits) -> Container | None:
     entries = entries_of(path, limits)
     maps = [entry for entry in entries if entry.is_map]
     if not maps:
-        raise unreadable(path, f"it holds no map; it holds {examples([entry.key for entry in entries]) or 'nothing'}")
+        hint = "; fixations are given by --fixations" if any("fix" in entry.key.lower() for entry in entries) else ""
+        found = examples([entry.key for entry in entries]) or "nothing"
+        raise unreadable(path, f"it holds no map; it holds {found}{hint}")
     named = _named_stack(maps, entries)
     if named is not None:
         stack, names, axis = named
