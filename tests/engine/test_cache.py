@@ -245,7 +245,7 @@ def test_each_part_of_a_stamp_tells_alone_that_a_file_changed(
         found = real(path)
         return found and found._replace(**{name: 1 for name in found._fields if name != field and found.size >= 0})
 
-    for module in ("digests", "engine.cache", "engine.worker"):
+    for module in ("engine.cache", "engine.worker", "digests"):  # the last, which the others may import only now
         monkeypatch.setattr(f"kldeval.{module}.stamp_of", of_one)
     monkeypatch.setattr("kldeval.digests.SETTLED_NS", 0)
     time.sleep(0.005)
@@ -271,7 +271,7 @@ def test_a_clock_too_coarse_for_two_changes_is_not_trusted(
             return found
         return found._replace(**{"mtime_ns": 1, "ctime_ns": 1, young: time.time_ns() // 10**11 * 10**11 + 10**11})
 
-    for module in ("digests", "engine.cache", "engine.worker"):
+    for module in ("engine.cache", "engine.worker", "digests"):  # the last, which the others may import only now
         monkeypatch.setattr(f"kldeval.{module}.stamp_of", coarse)
     run(*floats.maps, "--cache", floats.root / "cache")
     assert segments(floats.root)
@@ -332,7 +332,7 @@ def test_a_young_file_that_changes_within_a_tick_of_the_clock_is_not_kept(
             overwrite(path, 1)
         return read(path, *arguments, **options)
 
-    for module in ("digests", "engine.cache", "engine.worker"):
+    for module in ("engine.cache", "engine.worker", "digests"):  # the last, which the others may import only now
         monkeypatch.setattr(f"kldeval.{module}.stamp_of", ticking)
     with monkeypatch.context() as patch:
         patch.setattr("kldeval.data.readers.Readers.get", lambda _readers, _suffix: changing)
