@@ -28,8 +28,8 @@ METRIC: dict[str, Callable[..., Any]] = {
     "entropy-gt": kldeval.entropy_gt,
 }
 RNG = np.random.default_rng(13)
-every_metric = pytest.mark.parametrize("name", METRIC)
-every_backend = pytest.mark.parametrize("backend", BACKENDS)
+every_metric = each_of("name", METRIC)
+every_backend = each_of("backend", BACKENDS)
 
 
 def from_files(name: str, pred: Any, gt: Any, **texts: str) -> float:
@@ -43,7 +43,7 @@ MADE_SO = ": numpy.asarray or torch.as_tensor makes them so"
 class TestShapes:
     @every_backend
     @every_metric
-    @pytest.mark.parametrize("norm", ["sum-to-one", "softmax", "minmax+flatten-softmax"])
+    @each_of("norm", ["sum-to-one", "softmax", "minmax+flatten-softmax"])
     def test_a_batch_is_a_loop(self, name: str, norm: str, backend: str) -> None:
         pred, gt = RNG.random((2, 2, 3, 4, 5))
         batch = METRIC[name](make(backend, pred), make(backend, gt), norm=norm)
@@ -54,7 +54,7 @@ class TestShapes:
             np.testing.assert_allclose(to_numpy(batch)[place], to_numpy(one), rtol=1e-13)
 
     @every_backend
-    @pytest.mark.parametrize(("pred", "gt"), [((3, 4, 5), (4, 5)), ((4, 5), (3, 4, 5)), ((3, 1, 4, 5), (2, 4, 5))])
+    @each_of(("pred", "gt"), [((3, 4, 5), (4, 5)), ((4, 5), (3, 4, 5)), ((3, 1, 4, 5), (2, 4, 5))])
     def test_the_axes_before_the_map_broadcast(self, pred: tuple[int, ...], gt: tuple[int, ...], backend: str) -> None:
         maps = RNG.random(pred), RNG.random(gt)
         expected = kldeval.kld(*(np.broadcast_to(x, np.broadcast_shapes(pred, gt)) for x in maps))
@@ -75,9 +75,9 @@ class TestShapes:
 
 class TestTypes:
     @every_backend
-    @pytest.mark.parametrize("name", ["kld", "jsd"])
-    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "bool", "float32", "float64"])
-    @pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+    @each_of("name", ["kld", "jsd"])
+    @each_of("dtype", ["uint8", "uint16", "int32", "bool", "float32", "float64"])
+    @each_of("norm", ["sum-to-one", "flatten-softmax"])
     def test_arrays_score_as_files_of_their_type_do(self, name: str, norm: str, dtype: str, backend: str) -> None:
         """--scale unit divides 8 and 16 bit, which a softmax notices."""
         pred, gt = (RNG.random((2, 6, 7)) * 250).astype(dtype)
@@ -97,7 +97,7 @@ class TestTypes:
 
     @every_backend
     @every_metric
-    @pytest.mark.parametrize("dtype", ["float64", "float32"])
+    @each_of("dtype", ["float64", "float32"])
     def test_the_numbers_have_the_dtype_of_the_signature(self, name: str, dtype: str, backend: str) -> None:
         stored = "float32" if dtype == "float64" else "float64"
         pred, gt, weights = (make(backend, RNG.random((6, 7)), dtype=stored) for _ in range(3))
@@ -187,8 +187,8 @@ class TestOptions:
 
 class TestWeights:
     @every_backend
-    @pytest.mark.parametrize("name", ["kld", "entropy-gt"])
-    @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32", "float64"])
+    @each_of("name", ["kld", "entropy-gt"])
+    @each_of("dtype", ["bool", "uint8", "int64", "float32", "float64"])
     def test_a_mask_is_a_crop(self, name: str, dtype: str, backend: str) -> None:
         pred, gt = RNG.random((2, 3, 4, 6))
         mask = np.zeros((4, 6), dtype=dtype)
@@ -197,11 +197,9 @@ class TestWeights:
         np.testing.assert_allclose(to_numpy(masked), METRIC[name](pred[:, 1:3, 2:], gt[:, 1:3, 2:]), rtol=1e-12)
 
     @every_backend
-    @pytest.mark.parametrize("name", ["kld", "ce"])
-    @pytest.mark.parametrize("shape", [(), (5,), (4, 1), (1, 5), (4, 5), (3, 1, 1), (3, 4, 5)])
-    @pytest.mark.parametrize(
-        ("norm", "reduction"), [("sum-to-one", "mean"), ("softmax", "slices"), ("softmax", "mean")]
-    )
+    @each_of("name", ["kld", "ce"])
+    @each_of("shape", [(), (5,), (4, 1), (1, 5), (4, 5), (3, 1, 1), (3, 4, 5)])
+    @each_of(("norm", "reduction"), [("sum-to-one", "mean"), ("softmax", "slices"), ("softmax", "mean")])
     def test_they_broadcast(self, norm: str, reduction: str, shape: tuple[int, ...], name: str, backend: str) -> None:
         pred, gt = RNG.random((2, 3, 4, 5))
         weights = 0.5 + RNG.random(shape)

@@ -10,6 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+from looping import each_of
 from trees import statements, tree
 
 import kldeval
@@ -105,3 +107,31 @@ def test_nothing_of_the_product_is_there_for_tests_alone() -> None:
         if not re.fullmatch(r"__\w+__|_repr_\w+_", name)
     ]
     assert not idle, "\n".join(idle)
+
+
+def test_a_law_of_a_table_names_every_row_that_breaks_it() -> None:
+    """One that leaves a row out, or has none, is no law; and what is nested is gone through in full."""
+    seen: list[tuple[str, int]] = []
+
+    @each_of("word", ["a", "b"])
+    @each_of(("number", "square"), [(1, 1), (2, 5), (3, 9), (4, 15), (5, 25)])
+    def law(word: str, number: int, square: int) -> None:
+        seen.append((word, number))
+        if number == 5 and word == "b":
+            pytest.skip("five")
+        with pytest.raises(ZeroDivisionError):
+            number // (square - number**2)
+
+    with pytest.raises(AssertionError) as found:
+        law()
+    assert seen == [(word, number) for word in "ab" for number in range(1, 6)]
+    lines = str(found.value).splitlines()
+    assert [line for line in lines if "square" in line] == [
+        "number=2, square=5: Failed: DID NOT RAISE ZeroDivisionError",
+        "number=4, square=15: Failed: DID NOT RAISE ZeroDivisionError",
+        "number=2, square=5: Failed: DID NOT RAISE ZeroDivisionError",
+        "number=4, square=15: Failed: DID NOT RAISE ZeroDivisionError",
+        "number=5, square=25: Skipped: five",
+    ]
+    with pytest.raises(AssertionError, match="a law of nothing"):
+        each_of("word", [])

@@ -11,6 +11,7 @@ from command_line import kldeval as kldeval_command
 from command_line import score
 from image_files import png_of
 from late import late
+from looping import each_of
 
 import kldeval
 from kldeval.errors import UsageProblem
@@ -23,7 +24,7 @@ stats = late("scipy.stats")
 
 RNG = np.random.default_rng(4)
 PRED, GT = RNG.random((2, 9, 11))
-every_backend = pytest.mark.parametrize("backend", BACKENDS)
+every_backend = each_of("backend", BACKENDS)
 
 
 def judd(saliency: np.ndarray, fixations: np.ndarray, *, unique: bool) -> float:

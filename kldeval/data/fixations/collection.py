@@ -15,7 +15,7 @@ from kldeval.data.listing import list_folder, name_of
 from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
-from kldeval.records import rescale_positions
+from kldeval.records import counted_once, rescale_positions
 from kldeval.urls import is_url
 
 if TYPE_CHECKING:
@@ -288,14 +288,11 @@ class OtherFixations:
         return self._images(shape)
 
     def _find_own(self, name: str, shape: Shape) -> FixationPositions:
-        import numpy as np
-
         if name not in self._ranges:
             msg = f"the data set whose fixations are compared has none on {name!r}"
             raise RefusedMap(msg)
         chosen = self._ranges[name]
-        places, owner = np.unique(self._places(shape, chosen), return_inverse=True)
-        return places, np.bincount(owner, weights=self._counts[chosen], minlength=len(places))
+        return counted_once(self._places(shape, chosen), self._counts[chosen])
 
     def _count_images(self, shape: Shape) -> FixationPositions:
         import numpy as np
@@ -311,10 +308,10 @@ class OtherFixations:
     def _places(self, shape: Shape, chosen: slice) -> Array:
         import numpy as np
 
-        rows, cols = (
-            np.floor(rescale_positions(places[chosen], self._sizes[chosen, side], shape[side])).astype(np.int64)
-            for side, places in enumerate((self._rows, self._cols))
-        )
+        sizes, positions = self._sizes[chosen], [self._rows[chosen], self._cols[chosen]]
+        if (sizes != shape).any():
+            positions = [rescale_positions(one, sizes[:, side], shape[side]) for side, one in enumerate(positions)]
+        rows, cols = (np.floor(one).astype(np.int64) for one in positions)
         return rows * shape[1] + cols
 
     def _add_up(self, shape: Shape) -> tuple[Array, FixationCounts]:
