@@ -204,6 +204,13 @@ def _merging(root: Path) -> Iterator[tuple[str, str, str]]:
         seconds[count] = time.perf_counter() - start
     ratio = seconds[1000] / seconds[100]
     yield "merge, 1000 shards / 100 shards of one run", f"{ratio:.1f}", f"<= 10 ({seconds[1000]:.1f} s)"
+    parts = []
+    for number in range(10):
+        rows = [{**report["maps"][0], "name": f"{place:012d}"} for place in range(number, 100_000, 10)]
+        part = {**report, "maps": rows, "provenance": {**report["provenance"], "shard": f"{number + 1}/10"}}
+        parts.append(root / f"many-{number}.json")
+        parts[-1].write_text(json.dumps(part))
+    yield "memory, merge of 100000 rows in 10 shards", f"{_peak('merge', *parts) // 1024} MB", "<= 300 MB"
 
 
 def _dask(root: Path, pairs: int) -> Iterator[tuple[str, str, str]]:

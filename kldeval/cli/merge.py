@@ -58,8 +58,9 @@ def _merged(paths: tuple[Path, ...], sort: str | None) -> Document:
     from kldeval.reports.intervals import merge_reports
     from kldeval.reports.json_reader import load_document
     from kldeval.reports.leaderboard import merge_leaderboards
+    from kldeval.reports.parts_on_disk import loaded_parts
 
-    parts = {str(path): load_document(path) for path in paths}
+    parts = loaded_parts(map(str, paths), load_document)
     boards = {file: part for file, part in parts.items() if isinstance(part, Leaderboard)}
     reports = {file: part for file, part in parts.items() if isinstance(part, Report)}
     if len(boards) == len(parts):

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
@@ -15,13 +16,13 @@ from kldeval.reports.aggregate import merge_classes, summarise_groups, summarise
 from kldeval.reports.collected import RowsInMemory
 from kldeval.reports.mixed_densities import with_mixed_densities
 from kldeval.reports.ways import with_ways
-from kldeval.sequences import each
+from kldeval.sequences import Seen, each
 from kldeval.templates import PARENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kldeval.records import Score
+    from kldeval.records import Failure, Score
     from kldeval.reports.collected import Rows
     from kldeval.reports.documents import ClassRow, Report, Ways
 
@@ -166,19 +167,24 @@ FULL_LIST = "; every image is compared with all others, so score the parts of on
 
 
 def _check_names(reports: Mapping[str, Report]) -> None:
+    seen = Seen()
+    if not [name for report in reports.values() for name in _names(report) if not seen.add(name)]:
+        return
     owners: dict[str, list[str]] = {}
     for file, report in reports.items():
-        names = [score.name for score in report.scores] + [failure.name for failure in report.failures]
-        for name in names:
+        for name in _names(report):
             owners.setdefault(name, []).append(file)
-    twice = {name: files for name, files in owners.items() if len(set(files)) > 1}
-    if twice:
-        name, files = min(twice.items())
-        more = f" ({len(twice)} maps in all)" if len(twice) > 1 else ""
-        msg = (
-            f"the map {name!r} is in {' and in '.join(dict.fromkeys(files))}{more}: every map must be in one part alone"
-        )
-        raise UsageProblem(msg)
+    twice = {name: files for name, files in owners.items() if len(files) > 1}
+    name, files = min(twice.items())
+    more = f" ({len(twice)} maps in all)" if len(twice) > 1 else ""
+    msg = f"the map {name!r} is in {' and in '.join(files)}{more}: every map must be in one part alone"
+    raise UsageProblem(msg)
+
+
+def _names(report: Report) -> dict[str, None]:
+    """The names of the maps of a report, once each: some metrics of a map may have failed."""
+    rows: Iterator[Score | Failure] = chain(report.scores, report.failures)
+    return dict.fromkeys(row.name for row in rows)
 
 
 _COUNTS = re.compile(r"\b(\d+) of (\d+)( maps?\b)?")

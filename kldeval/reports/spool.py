@@ -52,7 +52,7 @@ class Spool:
 
     def __init__(self) -> None:
         self.group_of: Callable[[str], str] | None = None
-        self._file = _Appended()
+        self._file = Appended()
         self._scores = SpooledScores(self._file)
         self._failures: SpooledRows[Failure] = SpooledRows(self._file)
         self._columns: defaultdict[str, list[Segment]] = defaultdict(list)
@@ -120,7 +120,7 @@ class Spool:
         yield np.frombuffer(bytes(held), np.float64)
 
 
-class _Appended:
+class Appended:
     """A temporary file that grows at its end; it is removed with this object."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ class SpooledRows(Streamed[Row], Generic[Row]):
     names, the file has several runs in order, which are merged as they are read.
     """
 
-    def __init__(self, file: _Appended) -> None:
+    def __init__(self, file: Appended) -> None:
         self._file = file
         self._n = 0
         self._last: tuple[str, bool] = ("", False)
@@ -209,7 +209,7 @@ def _order(row: tuple[str, dict[str, Any]]) -> tuple[str, bool]:
 class SpooledScores(SpooledRows[Score]):
     """Scores in a temporary file, with their groups where `group_of` tells these."""
 
-    def __init__(self, file: _Appended) -> None:
+    def __init__(self, file: Appended) -> None:
         super().__init__(file)
         self.group_of: Callable[[str], str] | None = None
 

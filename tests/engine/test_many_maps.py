@@ -117,6 +117,25 @@ def test_tables_per_class_and_failures_on_disk_are_those_in_memory(
         library.evaluate(*asked[:2], metric="ce", norm="softmax", axis=0, on_failure="raise")
 
 
+@pytest.mark.parametrize("models", [1, 2])
+def test_parts_on_disk_merge_as_those_in_memory(
+    maps: tuple[Path, Path], models: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some maps have failed, and one that stands in two parts is named."""
+    preds = [maps[0], shutil.copytree(maps[0], maps[0].parent / "other")][:models]
+    parts = [maps[0].parent / f"{place}.json" for place in range(4)]
+    for place, part in enumerate(parts, 1):
+        kldeval(*preds, maps[1], "--shard", f"{place}/4", "-o", part, "-q", "--resamples", "100")
+    whole = kldeval("merge", *parts, "--format", "json")
+    copied = shutil.copy(parts[1], maps[0].parent / "again.json")
+    Path(copied).write_text(parts[1].read_text().replace('"2/4"', '"1/4"'))
+    few = whole, kldeval("merge", copied, *parts[1:])
+    few_in_memory(monkeypatch, 3)
+    assert (kldeval("merge", *parts, "--format", "json"), kldeval("merge", copied, *parts[1:])) == few
+    assert (few[0].code, few[1].code) == (1, 2)
+    assert "maps in all): every map must be in one part alone" in few[1].err
+
+
 def test_files_are_the_same(maps: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     names = ("rows.csv", "rows.tsv", "rows.jsonl", "rows.parquet")
