@@ -19,7 +19,6 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import field
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, Worker, WorkerPlugin, get_worker
@@ -151,15 +150,11 @@ def _silent() -> Iterator[None]:
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """Some neighbouring items, who is at them, and what became of them, once it is known.
-
-    A worker begins its tasks in the order of their turns, which is that in which they were given out.
-    """
+    """Some neighbouring items, who is at them, and what became of them, once it is known."""
 
     items: Sequence[Any]
     is_alone: bool = False
     worker: str = ""
-    turn: int = 0
     future: Any = None
     is_finished: bool = False
     results: Sequence[Any] | None = None
@@ -191,7 +186,6 @@ class _Run:
         self._waiting: deque[_Task] = deque()
         self._largest = most_at_once(work, LARGEST_TASK)
         self._seconds_per_item = 0.0
-        self._turns = count()
         self._looked = 0.0
         client.subscribe_topic("all", self._noted)
         self._look_for_workers()
@@ -252,7 +246,7 @@ class _Run:
 
     def _submit(self, task: _Task, address: str) -> None:
         key = f"{self._name}-{uuid.uuid4().hex}"
-        task.worker, task.turn = address, next(self._turns)
+        task.worker = address
         task.future = self._client.submit(
             work_on, self._name, _packed(task.items), task.is_alone, key=key, workers=[address], pure=False
         )
@@ -314,22 +308,21 @@ class _Run:
         task.future = None
 
     def _lose(self, address: str, is_expected: bool) -> None:  # noqa: FBT001
-        """Do again what a worker had when it went: what it was at each alone, unless it was sent away."""
+        """Do again what a worker had when it went: what it may have been at each alone, unless it was sent away."""
         if self._crew.threads:
             self._crew.absent_since = time.monotonic()
-        threads = self._crew.threads.pop(address, 1)
+        self._crew.threads.pop(address, None)
         lost = [
             task for task in self._waiting if task.worker == address and not task.is_done and task.future is not None
         ]
         if lost and not is_expected:
             msg = f"a Dask worker ({address}) died; the maps that it was at are done again, each alone"
             warnings.warn(msg, RuntimeWarning, stacklevel=2)
-        begun = sorted((task for task in lost if not task.is_finished), key=lambda task: task.turn)
-        at_work = [] if is_expected else begun[:threads]
         for task in lost:
             task.future.release()
             task.future = None
-            task.is_alone = task.is_alone or any(task is one for one in at_work)
+            # a worker says a little later that it has done a task: it may have been at any that is not known to be done
+            task.is_alone = task.is_alone or not (is_expected or task.is_finished)
         self._to_do.extendleft(reversed(lost))
 
     def _look_for_workers(self, *, is_due: bool = False) -> None:

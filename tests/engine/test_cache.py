@@ -167,7 +167,8 @@ def test_shares_have_their_rows_in_common(seen: LookedAt, count: int, scored: Sc
     assert scored.names == sorted(path.stem for path in (seen.root / "pred").iterdir())
 
 
-def test_reference_rows_are_of_the_model_that_has_them(seen: LookedAt) -> None:
+def test_reference_rows_are_of_the_model_that_has_them(seen: LookedAt, known_by: str) -> None:
+    del known_by
     """Which is the first: in another order it is another one, whose rows had none."""
     pred, gt = seen.maps
     other = second_model(seen)

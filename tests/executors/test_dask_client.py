@@ -249,14 +249,13 @@ def test_each_task_is_released_and_no_thread_has_more_than_four_ahead(client: Cl
     assert client.most_ahead["three"] <= 12
 
 
-def test_what_a_dead_worker_was_at_is_done_again_alone_and_the_rest_of_its_tasks_as_usual(
-    client: Client, maps: tuple[Path, Path]
-) -> None:
+def test_whatever_a_dead_worker_may_have_been_at_is_done_again_alone(client: Client, maps: tuple[Path, Path]) -> None:
+    """Any of its tasks: that it had done the first of them may not have been said when it died at the next."""
     client.reacts = lambda future: held_by_one(future, lambda client: client.goes("one"))
     assert scored(client, maps) == [died("one")]
-    first, *others = [future for future in client.submitted if future.worker == "one"]
-    assert [future.names for future in client.submitted if future.is_alone] == [first.names]
-    assert len(others) == 3
+    given = [future.names for future in client.submitted if future.worker == "one"]
+    assert len(given) == 4
+    assert [future.names for future in client.submitted if future.is_alone] == given
     assert all(future.is_released for future in client.submitted)
 
 
@@ -267,7 +266,7 @@ def test_a_worker_that_is_sent_away_was_at_no_fault(client: Client, maps: tuple[
 
 
 def test_what_a_dead_worker_had_done_is_not_done_alone(client: Client, maps: tuple[Path, Path]) -> None:
-    """Its results died with it, but it was at the next task when it did."""
+    """Its results died with it, but it was at another task when it did."""
 
     def act(client: Client) -> None:
         first = client.held_by("one")[0]
@@ -277,8 +276,8 @@ def test_what_a_dead_worker_had_done_is_not_done_alone(client: Client, maps: tup
 
     client.reacts = lambda future: held_by_one(future, act)
     assert scored(client, maps) == [died("one")]
-    second = [future for future in client.submitted if future.worker == "one"][1]
-    assert [future.names for future in client.submitted if future.is_alone] == [second.names]
+    given = [future.names for future in client.submitted if future.worker == "one"]
+    assert [future.names for future in client.submitted if future.is_alone] == given[1:]
 
 
 def test_what_a_dead_worker_says_afterwards_is_not_heard(client: Client, maps: tuple[Path, Path]) -> None:
@@ -407,18 +406,17 @@ def test_what_is_to_be_done_alone_stays_so_when_the_next_worker_dies(client: Cli
     def dies(future: Future) -> None:
         if future.worker == "one" and len(client.held_by("one")) == 2:
             client.goes("one")
-        elif future.worker == "two" and future.is_alone:
+        elif future.worker == "two" and future.is_alone and "two" in client.workers:
             client.goes("two")
             client.comes("three")
-        elif future.worker != "one" and (future.worker == "three" or future.names != ["01"]):
+        elif future.worker == "three" or (future.worker == "two" and future.names != ["01"]):
             future.finish()
 
     client.reacts = dies
     assert scored(client, maps) == [died("one"), died("two")]
-    assert [future.names for future in client.submitted if future.worker == "three" and future.is_alone] == [
-        ["00"],
-        ["01"],
-    ]
+    lost = [future.names for future in client.submitted if future.worker == "one"]
+    alone = [future.names for future in client.submitted if future.worker == "three" and future.is_alone]
+    assert sorted(alone) == sorted([*lost, ["01"]])
 
 
 def test_no_worker_for_too_long_ends_the_run(client: Client, maps: tuple[Path, Path]) -> None:
