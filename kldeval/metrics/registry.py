@@ -55,8 +55,8 @@ class MetricInfo(Info):
         prepare: of a metric of maps, what is made of each map by itself, (xp, values, weights, **parameters).
         combine: of a metric of maps, the value of two prepared maps, (xp, pred, gt, weights). A metric without it, such
             as `emd`, asks where pixels stand, and not only which values meet.
-        of_levels: of such a metric, the same of maps of few levels, (meeting, pred, gt, **parameters); None where the
-            levels do not allow it (`kldeval.metrics.meeting`).
+        of_levels: of such a metric, the same of maps of few levels, (joint, pred, gt, **parameters); None where the
+            levels do not allow it (`kldeval.metrics.joint_levels`).
         in_space: of a metric of maps that asks where pixels stand, the same of any number of axes of space, laid out
             as (..., H, W): (pred, gt, weights, shape of space, **parameters).
         scaled: whether a metric of maps is in the units of the maps, on the scale of the run.

@@ -14,7 +14,7 @@ from kldeval.arrays import namespace
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.grammar import format_value
 from kldeval.metrics.checks import check_same_shape
-from kldeval.metrics.meeting import gap
+from kldeval.metrics.joint_levels import gap
 from kldeval.metrics.registry import METRICS, MetricInfo, Of
 from kldeval.weighting import (
     MAP,
@@ -32,7 +32,7 @@ from kldeval.weighting import (
 
 if TYPE_CHECKING:
     from kldeval.arrays import AnyArray, Array, Namespace
-    from kldeval.metrics.meeting import Meeting
+    from kldeval.metrics.joint_levels import JointLevels
 
 
 NEARLY_EQUAL = 1 - 1e-9
@@ -107,14 +107,14 @@ def _correlated(
 
 
 def _correlation_of_levels(
-    meeting: Meeting, pred: AnyArray, gt: AnyArray, *, std_eps: float = 0.0, of: Of = None
+    joint: JointLevels, pred: AnyArray, gt: AnyArray, *, std_eps: float = 0.0, of: Of = None
 ) -> float | None:
     """The correlation, unless it is so close to 1 or -1 that a map and itself might not have exactly 1."""
     import numpy as np
 
     del of
-    spreads = np.asarray(meeting.of_pred(pred**2)), np.asarray(meeting.of_gt(gt**2))
-    product, pixels = np.asarray(meeting.product(pred, gt)), np.asarray(meeting.n_pixels)
+    spreads = np.asarray(joint.of_pred(pred**2)), np.asarray(joint.of_gt(gt**2))
+    product, pixels = np.asarray(joint.product(pred, gt)), np.asarray(joint.n_pixels)
     found = float(_correlated(np, product, spreads, pixels, std_eps))
     return None if abs(found) > NEARLY_EQUAL else found
 
@@ -123,8 +123,8 @@ def _intersection(xp: Namespace, pred: Array, gt: Array, weights: Array | None, 
     return drop_axes(xp, total(xp, xp.minimum(pred, gt), weights))
 
 
-def _intersection_of_levels(meeting: Meeting, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
-    return meeting.lesser(pred, gt)
+def _intersection_of_levels(joint: JointLevels, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
+    return joint.lesser(pred, gt)
 
 
 def _check_std_eps(*, std_eps: float = 0.0, of: Of = None) -> None:  # noqa: ARG001 - all parameters are passed
@@ -245,18 +245,18 @@ def _mean_error(xp: Namespace, pred: Array, gt: Array, weights: Array | None, po
     return error
 
 
-def _mean_square_of_levels(meeting: Meeting, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
+def _mean_square_of_levels(joint: JointLevels, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
     """The mean of (p - q)^2 as p^2 + q^2 less 2 p q."""
-    own = meeting.of_pred(pred**2) + meeting.of_gt(gt**2)
-    left = gap(own, 2 * meeting.product(pred, gt))
-    return None if left is None else left / meeting.n_pixels
+    own = joint.of_pred(pred**2) + joint.of_gt(gt**2)
+    left = gap(own, 2 * joint.product(pred, gt))
+    return None if left is None else left / joint.n_pixels
 
 
-def _mean_size_of_levels(meeting: Meeting, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
+def _mean_size_of_levels(joint: JointLevels, pred: AnyArray, gt: AnyArray, **_: object) -> float | None:
     """The mean of |p - q| as p + q less twice the lesser of them."""
-    both = meeting.lesser(pred, gt)
-    left = None if both is None else gap(meeting.of_pred(pred) + meeting.of_gt(gt), 2 * both)
-    return None if left is None else left / meeting.n_pixels
+    both = joint.lesser(pred, gt)
+    left = None if both is None else gap(joint.of_pred(pred) + joint.of_gt(gt), 2 * both)
+    return None if left is None else left / joint.n_pixels
 
 
 @METRICS.add(

@@ -169,7 +169,7 @@ class _PreparedLevels:
         if metric.info.of_levels is None or not (self._finite[pred][place] and self._finite[gt][place]):
             return None
         tables = self._tables[pred][place, 0], self._tables[gt][place, 0]
-        return metric.info.of_levels(self._view.meeting(place), *tables, **metric.call.keywords)
+        return metric.info.of_levels(self._view.joint(place), *tables, **metric.call.keywords)
 
     def _of_cells(
         self, place: int, metric: AuxiliaryMetric, keys: tuple[object, object], met: dict[object, Array]

@@ -18,7 +18,7 @@ import numpy as np
 from kldeval.arrays import dot, opencv
 from kldeval.dataclass import dataclass
 from kldeval.metrics.binary import PixelMap
-from kldeval.metrics.meeting import NEARLY_SHARED, Meeting
+from kldeval.metrics.joint_levels import NEARLY_SHARED, JointLevels
 from kldeval.metrics.separable import LARGEST_QUOTIENT, Shared, powers
 from kldeval.normalization.chain import run_chain
 from kldeval.normalization.density import Density
@@ -130,7 +130,7 @@ class HistogramView:
         self._found: dict[tuple[Role, Form, bool, bytes], LevelSide] = {}
         self._products: dict[tuple[object, ...], list[_Product | _Difference]] = {}
         self._cells: dict[int, OccupiedCells] = {}
-        self._meeting: tuple[int, Meeting] | None = None
+        self._joint: tuple[int, JointLevels] | None = None
 
     def cells(self, place: int) -> OccupiedCells:
         """The occupied cells of a pair, found once."""
@@ -138,14 +138,14 @@ class HistogramView:
             self._cells[place] = self.counted[place].cells()
         return self._cells[place]
 
-    def meeting(self, place: int) -> Meeting:
+    def joint(self, place: int) -> JointLevels:
         """What sums over the pixels of a pair are made of; kept until another pair is asked for."""
-        if self._meeting is None or self._meeting[0] != place:
+        if self._joint is None or self._joint[0] != place:
             one = self.counted[place]
             # the memory of the last one goes to this one, which is in the cache then
-            self._meeting = None
-            self._meeting = place, Meeting(one.counts, one.margins)
-        return self._meeting[1]
+            self._joint = None
+            self._joint = place, JointLevels(one.counts, one.margins)
+        return self._joint[1]
 
     def start(self, pipeline: Pipeline) -> LazyMap:
         """The 256 levels before the chain."""
@@ -185,7 +185,7 @@ class HistogramView:
         known = [self._products_of(request) for request in requests]
         possible = [products if all(one.is_exact[place] for one in products) else () for products in known]
         met = self._met(place, [one for products in possible for one in products if isinstance(one, _Product)])
-        sums = [_sum_of(products, place, met, self.meeting(place)) for products in possible]
+        sums = [_sum_of(products, place, met, self.joint(place)) for products in possible]
         # a number is that of the only distribution, where something is made of that of each
         return [
             np.full((1, 1), total) if total is not None and request.quantity.final else total
@@ -217,7 +217,7 @@ class HistogramView:
         met: dict[int, Array] = {}
         if not orders:
             return met
-        table = self.meeting(place).table
+        table = self.joint(place).table
         for role in ROLES:
             sides = [(side, count) for side, count in orders.items() if side.role == role]
             if not sides:
@@ -368,7 +368,7 @@ class _Product:
         finite &= largest <= LARGEST_QUOTIENT * self.target.least
         self.is_exact = finite[:, 0].tolist()
 
-    def both(self, place: int, met: Mapping[int, Array], _meeting: Meeting) -> float:
+    def both(self, place: int, met: Mapping[int, Array], _joint: JointLevels) -> float:
         """What both sides together add to the sum over the pixels of a pair."""
         factors = self._factors[place]
         reached = met[id(self.target)][: self.n_orders]
@@ -390,20 +390,20 @@ class _Difference:
         self._is_product = part.common == "product"
         self.is_exact = (pred.is_finite & gt.is_finite)[:, 0].tolist()
 
-    def both(self, place: int, _met: Mapping[int, Array], meeting: Meeting) -> float | None:
+    def both(self, place: int, _met: Mapping[int, Array], joint: JointLevels) -> float | None:
         """What both sides together take from the sum over the pixels of a pair."""
         pred, gt = (one[place, 0] for one in self._both)
-        common = meeting.product(pred, gt) if self._is_product else meeting.lesser(pred, gt)
+        common = joint.product(pred, gt) if self._is_product else joint.lesser(pred, gt)
         return None if common is None else -common
 
 
 def _sum_of(
-    products: Sequence[_Product | _Difference], place: int, met: Mapping[int, Array], meeting: Meeting
+    products: Sequence[_Product | _Difference], place: int, met: Mapping[int, Array], joint: JointLevels
 ) -> float | None:
     """The sum of products of a pair; None where there are none, or where they cancel."""
     total = largest = least = 0.0
     for product in products:
-        own, both = product.own[place], product.both(place, met, meeting)
+        own, both = product.own[place], product.both(place, met, joint)
         if both is None:
             return None
         total += own + both

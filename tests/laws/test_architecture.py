@@ -120,6 +120,11 @@ class TestImports:
     def test_every_room_has_its_layer(self) -> None:
         assert {room(name) for name in trees()} == {name for layer in LAYERS for name in layer}
 
+    def test_the_drawing_has_every_room(self) -> None:
+        drawing = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
+        drawn = {word.rstrip("/").removesuffix(".py") for word in drawing.split() if word.endswith(("/", ".py"))}
+        assert {room(name) for name in trees()} - drawn == {"kldeval", "__main__", "_version"}
+
     def test_imports_run_downwards(self) -> None:
         depth = {name: place for place, layer in enumerate(LAYERS) for name in layer}
         up = {

@@ -25,7 +25,7 @@ SMALLEST = 1e-280
 """Sums below it may be of summands that are no whole floats."""
 
 
-class Meeting:
+class JointLevels:
     """The pixels of two maps by their levels: `counts` (256, 256) of each two, `margins` (1, 256) of either side's."""
 
     def __init__(self, counts: Array, margins: tuple[Array, Array]) -> None:
@@ -52,7 +52,7 @@ class Meeting:
         >>> counts = np.zeros((256, 256), np.float32)
         >>> counts[1, 2], counts[3, 0] = 5, 2
         >>> levels = np.arange(256.0)
-        >>> both = Meeting(counts, (counts.sum(1)[None], counts.sum(0)[None]))
+        >>> both = JointLevels(counts, (counts.sum(1)[None], counts.sum(0)[None]))
         >>> both.product(levels, levels), both.lesser(levels, levels)
         (10.0, 5.0)
         """
