@@ -105,6 +105,7 @@ class RowsReport:
 def mean_of(values: Floats) -> Estimate:
     """The mean of some rows, and its standard error.
 
+    >>> import numpy as np
     >>> mean_of(np.asarray([1.0, 3.0]))
     Estimate(value=2.0, error=1.0)
     """
@@ -121,6 +122,7 @@ def mean_of(values: Floats) -> Estimate:
 def row_summary(values: Floats, *, is_share: bool = False) -> RowSummary:
     """What is said of a number of all rows; of a share there are no quantiles.
 
+    >>> import numpy as np
     >>> row_summary(np.asarray([1.0, 0.0]), is_share=True)
     RowSummary(mean=0.5, error=0.5, quantiles={})
     """
@@ -131,6 +133,7 @@ def row_summary(values: Floats, *, is_share: bool = False) -> RowSummary:
 def quantiles_of(values: Floats) -> dict[float, float]:
     """The quantiles of some rows; beside an infinite number there is nothing to interpolate.
 
+    >>> import numpy as np
     >>> quantiles_of(np.asarray([0.0, 1.0]))[0.9]
     0.9
     >>> quantiles_of(np.asarray([0.0, 1.0, np.inf, np.inf]))[0.9]

@@ -184,8 +184,9 @@ class HistogramView:
         """The sums that levels and counts tell, where no precision is lost on the way."""
         known = [self._products_of(request) for request in requests]
         possible = [products if all(one.is_exact[place] for one in products) else () for products in known]
-        met = self._met(place, [one for products in possible for one in products if isinstance(one, _Product)])
-        sums = [_sum_of(products, place, met, self.joint(place)) for products in possible]
+        levels = self.joint(place)
+        met = self._met(place, [one for products in possible for one in products if isinstance(one, _Product)], levels)
+        sums = [_sum_of(products, place, met, levels) for products in possible]
         # a number is that of the only distribution, where something is made of that of each
         return [
             np.full((1, 1), total) if total is not None and request.quantity.final else total
@@ -206,7 +207,7 @@ class HistogramView:
             self._products[request.kind] = products
         return self._products[request.kind]
 
-    def _met(self, place: int, products: Sequence[_Product]) -> dict[int, Array]:
+    def _met(self, place: int, products: Sequence[_Product], levels: JointLevels) -> dict[int, Array]:
         """The powers of each target of a pair summed where they meet each level of the other side, by the target's id.
 
         All targets of a side are multiplied with the counts at once.
@@ -217,7 +218,7 @@ class HistogramView:
         met: dict[int, Array] = {}
         if not orders:
             return met
-        table = self.joint(place).table
+        table = levels.table
         for role in ROLES:
             sides = [(side, count) for side, count in orders.items() if side.role == role]
             if not sides:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from pathlib import Path
@@ -57,8 +58,11 @@ def calls_of(work: Callable[[], object]) -> Counter[tuple[str, str]]:
 
 
 @pytest.fixture
-def further(folder: Path) -> dict[tuple[str, str], float]:
+def further(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], float]:
     """The calls that one more pair costs, by file and name."""
+    # how many pairs are done together must not depend on how long the first of them took
+    monkeypatch.setattr("kldeval.executors.local.WORTH_WORKERS", math.inf)
+    monkeypatch.setattr("kldeval.executors.local.SOON", math.inf)
 
     def run(count: int) -> Counter[tuple[str, str]]:
         return calls_of(
