@@ -53,12 +53,6 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-@pytest.hookimpl(wrapper=True, optionalhook=True)
-def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One more than there are cores: while a test waits, for a browser or a server, another has its core."""
-    return (yield) + 1
-
-
 FOLDERS = count()
 
 
