@@ -252,15 +252,7 @@ def _elsewhere(error: click.NoSuchOption) -> str:
         evaluate = cli.get_command(context, "evaluate")
     if command == "evaluate" or evaluate is None or not any(error.option_name in one.opts for one in evaluate.params):
         return ""
-    way_out = WAYS_OUT.get((str(command), error.option_name), "")
-    return f"kldeval {command} has no {error.option_name}, which is an option of kldeval evaluate{way_out}"
-
-
-WAYS_OUT = {
-    ("audit", "--cache"): ": score each convention by itself, kldeval PRED GT --convention NAME --cache DIR",
-    ("identify", "--cache"): ": score a convention by itself, kldeval PRED GT --convention NAME --cache DIR",
-}
-"""What may be done instead, by the command and the option that it lacks."""
+    return f"kldeval {command} has no {error.option_name}, which is an option of kldeval evaluate"
 
 
 def _code_and_text(error: BaseException) -> tuple[int, str]:

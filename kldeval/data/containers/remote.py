@@ -14,7 +14,7 @@ from kldeval.data.readers import is_readable
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import MissingDependency, UsageProblem, printable
 from kldeval.memory import BytesInMemory, Member
-from kldeval.urls import url_of
+from kldeval.urls import request_key, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -118,13 +118,13 @@ def files_below(path: Path) -> list[Path]:
 
 
 @contextmanager
-def open_url(path: Path) -> Iterator[Any]:
-    """The file at a URL, of which the parts come that are asked for.
+def open_url(path: Path, request: str | None = None) -> Iterator[Any]:
+    """The file at a URL, of which the parts come that are asked for, by the `request` that found it or by this one.
 
     Raises:
         OSError: it cannot be opened.
     """
-    files, inside = _opened(path)
+    files, inside = _opened(path, request)
     with files.open(inside, "rb") as file:
         yield file
 
@@ -134,7 +134,7 @@ def member_at(path: Path, name: str = "") -> Member:
     url = str(url_of(path)).rstrip("/")
     whole = f"{url}/{name}" if name else url
     folder, _, own = whole.rpartition("/")
-    return Member(Path(folder if not name else url), name or own, __name__, (whole,))
+    return Member(Path(folder if not name else url), name or own, __name__, (whole, request_key()))
 
 
 def read(member: Member, limits: Limits) -> BytesInMemory:
@@ -144,22 +144,22 @@ def read(member: Member, limits: Limits) -> BytesInMemory:
         UnreadableMap: it is larger than a map of the most pixels can be.
         OSError: it cannot be had.
     """
-    (url,) = member.where
+    url, request = member.where
     most = limits.max_pixels * BYTES_OF_PIXEL + HEADER
-    data = contents_of(url, most)
+    data = contents_of(url, most, request)
     if len(data) > most:
         msg = f"it has more than {most} bytes, which no map of {limits.max_pixels} pixels takes"
         raise unreadable(member, msg, "too-large")
     return BytesInMemory(data, url, member.suffix)
 
 
-def contents_of(url: str, most: int | None = None) -> bytes:
-    """The bytes of a URL, one more than `most` where there are more.
+def contents_of(url: str, most: int | None = None, request: str | None = None) -> bytes:
+    """The bytes of a URL, one more than `most` where there are more, for the `request` that found it or for this one.
 
     Raises:
         OSError: it cannot be had, after `TRIES`.
     """
-    files, inside = _opened(Path(url))
+    files, inside = _opened(Path(url), request)
     pause = FIRST_PAUSE
     for attempt in range(TRIES):
         try:
@@ -176,14 +176,18 @@ def contents_of(url: str, most: int | None = None) -> bytes:
     raise AssertionError
 
 
-@lru_cache(maxsize=8)
 def copied(path: Path) -> Path:
-    """A copy of what is at a URL, in a temporary folder that is removed at the end of the process.
+    """A copy of what is at a URL for this request, in a temporary folder that is removed at the end of the process.
 
     Raises:
         UsageProblem: it cannot be read.
         MissingDependency: no package knows the scheme.
     """
+    return _copied(path, request_key())
+
+
+@lru_cache(maxsize=8)
+def _copied(path: Path, _request: str) -> Path:
     import atexit
     import shutil
     from tempfile import mkdtemp
@@ -296,6 +300,12 @@ def _file_system(scheme: str) -> Any:
         raise UsageProblem(msg) from error
 
 
+@lru_cache(maxsize=64)
+def _forget_listings(scheme: str, _request: str) -> None:
+    """Forget, once for each request, what a file system listed for others: files come, go, and change their sizes."""
+    _file_system(scheme).invalidate_cache()
+
+
 def _check_named(kind: Any) -> None:
     """Refuse a file system that is not known by its scheme alone, before it is half made.
 
@@ -312,10 +322,12 @@ def _check_named(kind: Any) -> None:
         raise TypeError(msg)
 
 
-def _opened(path: Path) -> tuple[Any, str]:
-    """The file system of a URL, and what the file system calls the place."""
+def _opened(path: Path, request: str | None = None) -> tuple[Any, str]:
+    """The file system of a URL, and what the file system calls the place; it remembers what it listed for a request."""
     url = str(url_of(path))
-    files = _file_system(url.partition("://")[0])
+    scheme = url.partition("://")[0]
+    files = _file_system(scheme)
+    _forget_listings(scheme, request or request_key())
     return files, str(files._strip_protocol(url))  # noqa: SLF001 - fsspec has no other name for it
 
 
