@@ -15,6 +15,7 @@ from kldeval.memory import NamedMaps
 from kldeval.run_options import RunOptions
 from kldeval.settings.auxiliary import beside_paths, beside_texts
 from kldeval.settings.build import KNOWN_TEXTS
+from kldeval.urls import begin_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,6 +75,7 @@ def library_call(
         UnknownName: a keyword does not exist.
         UsageProblem: one has no meaning.
     """
+    begin_request()
     options = {name: value for name, value in keywords.items() if value is not None}
     # audit has conventions, which check_names says
     of_evaluate = [name for name in options if name in OPTIONS and not {name, f"{name}s"} & {*known}]

@@ -17,7 +17,7 @@ from kldeval.data.readers import is_readable
 from kldeval.data.readers.stored import unreadable
 from kldeval.errors import MissingDependency, UsageProblem, printable
 from kldeval.memory import BytesInMemory, Member
-from kldeval.urls import url_of
+from kldeval.urls import request_key, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,15 +144,17 @@ def files_below(path: Path) -> list[Path]:
 
 
 @contextmanager
-def open_url(path: Path) -> Iterator[Any]:
-    """The file at a URL, of which the parts come that are asked for; all of it where the server gives no parts.
+def open_url(path: Path, request: str | None = None) -> Iterator[Any]:
+    """The file at a URL, of which the parts come that are asked for, by the `request` that found it or by this one.
+
+    All of it comes where the server gives no parts.
 
     Raises:
         OSError: it cannot be opened.
     """
-    files, inside = _opened(path)
+    files, inside = _opened(path, request)
     if _is_of_the_web(path) and not _gives_parts(files, inside):
-        with copied(path).open("rb") as file:
+        with _copied(path, request or request_key()).open("rb") as file:
             yield file
     else:
         with files.open(inside, "rb") as file:
@@ -179,7 +181,7 @@ def member_at(path: Path, name: str = "") -> Member:
     folder, _, own = shown.rpartition("/")
     if name:
         folder, own = url, shown[len(unquote(url) if _is_of_the_web(path) else url) + 1 :]
-    return Member(Path(folder), own, __name__, (whole,))
+    return Member(Path(folder), own, __name__, (whole, request_key()))
 
 
 def _is_of_the_web(path: Path) -> bool:
@@ -193,33 +195,37 @@ def read(member: Member, limits: Limits) -> BytesInMemory:
         UnreadableMap: it is larger than a map of the most pixels can be.
         OSError: it cannot be had.
     """
-    (url,) = member.where
+    url, request = member.where
     most = limits.max_pixels * BYTES_OF_PIXEL + HEADER
-    data = contents_of(url, most)
+    data = contents_of(url, most, request)
     if len(data) > most:
         msg = f"it has more than {most} bytes, which no map of {limits.max_pixels} pixels takes"
         raise unreadable(member, msg, "too-large")
     return BytesInMemory(data, url, member.suffix)
 
 
-def contents_of(url: str, most: int | None = None) -> bytes:
-    """The bytes of a URL, one more than `most` where there are more.
+def contents_of(url: str, most: int | None = None, request: str | None = None) -> bytes:
+    """The bytes of a URL, one more than `most` where there are more, for the `request` that found it or for this one.
 
     Raises:
         OSError: it cannot be had.
     """
-    files, inside = _opened(Path(url))
+    files, inside = _opened(Path(url), request)
     return downloads.contents(files, inside, most)
 
 
-@lru_cache(maxsize=8)
 def copied(path: Path) -> Path:
-    """A copy of what is at a URL, in a temporary folder that is removed at the end of the process.
+    """A copy of what is at a URL for this request, in a temporary folder that is removed at the end of the process.
 
     Raises:
         UsageProblem: it cannot be read.
         MissingDependency: no package knows the scheme.
     """
+    return _copied(path, request_key())
+
+
+@lru_cache(maxsize=8)
+def _copied(path: Path, _request: str) -> Path:
     import atexit
     import shutil
     from tempfile import mkdtemp
@@ -227,7 +233,7 @@ def copied(path: Path) -> Path:
     files, inside = _opened(path)
     folder = Path(mkdtemp(prefix="kldeval-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    target = folder / path.name
+    target = folder / member_at(path).name
     targets = {inside: target}
     if is_folder(path):
         names = {name: member_at(path, own).name for name, own in _below(path).items()}
@@ -331,6 +337,12 @@ def _web_options(scheme: str) -> dict[str, Any]:
     return {"client_kwargs": dict(ChainMap(*configured, {"timeout": timeout, "trust_env": True}))}
 
 
+@lru_cache(maxsize=64)
+def _forget_listings(scheme: str, _request: str) -> None:
+    """Forget, once for each request, what a file system listed for others: files come, go, and change their sizes."""
+    _file_system(scheme).invalidate_cache()
+
+
 def _check_named(kind: Any) -> None:
     """Refuse a file system that is not known by its scheme alone, before it is half made.
 
@@ -347,10 +359,12 @@ def _check_named(kind: Any) -> None:
         raise TypeError(msg)
 
 
-def _opened(path: Path) -> tuple[Any, str]:
-    """The file system of a URL, and what the file system calls the place."""
+def _opened(path: Path, request: str | None = None) -> tuple[Any, str]:
+    """The file system of a URL, and what the file system calls the place; it remembers what it listed for a request."""
     url = str(url_of(path))
-    files = _file_system(url.partition("://")[0])
+    scheme = url.partition("://")[0]
+    files = _file_system(scheme)
+    _forget_listings(scheme, request or request_key())
     return files, str(files._strip_protocol(url))  # noqa: SLF001 - fsspec has no other name for it
 
 

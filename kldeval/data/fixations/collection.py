@@ -11,6 +11,7 @@ from kldeval.caching import KeptResults
 from kldeval.data.fixations import has_fixations, read_fixations
 from kldeval.data.fixations.documents import Frames
 from kldeval.data.fixations.tables import LISTS
+from kldeval.data.kinds import check_fixations_there
 from kldeval.data.listing import list_folder, name_of
 from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
@@ -143,9 +144,7 @@ def open_fixations(path: MapFolder, reading: FixationReading, namer: Namer = nam
         return _elsewhere(path, reading, namer)
     if path.is_dir():
         return _folder(path, reading, namer)
-    if not path.exists():
-        msg = f"{printable(path)} does not exist; fixations are read from a file or a folder"
-        raise UsageProblem(msg)
+    check_fixations_there(path)
     known = _known(path, reading)
     if isinstance(known, Frames):
         return FixationSource(path, reading, _of_frames("", known), {}, videos={"": known.frames})
