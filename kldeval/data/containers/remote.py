@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from kldeval.data.containers.contents import JUNK
 from kldeval.data.readers import is_readable
 from kldeval.data.readers.stored import unreadable
+from kldeval.digests import current_request
 from kldeval.errors import MissingDependency, UsageProblem, printable
 from kldeval.memory import BytesInMemory, Member
-from kldeval.urls import request_key, url_of
+from kldeval.urls import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -118,13 +119,13 @@ def files_below(path: Path) -> list[Path]:
 
 
 @contextmanager
-def open_url(path: Path, request: str | None = None) -> Iterator[Any]:
-    """The file at a URL, of which the parts come that are asked for, by the `request` that found it or by this one.
+def open_url(path: Path) -> Iterator[Any]:
+    """The file at a URL, of which the parts come that are asked for.
 
     Raises:
         OSError: it cannot be opened.
     """
-    files, inside = _opened(path, request)
+    files, inside = _opened(path)
     with files.open(inside, "rb") as file:
         yield file
 
@@ -134,7 +135,7 @@ def member_at(path: Path, name: str = "") -> Member:
     url = str(url_of(path)).rstrip("/")
     whole = f"{url}/{name}" if name else url
     folder, _, own = whole.rpartition("/")
-    return Member(Path(folder if not name else url), name or own, __name__, (whole, request_key()))
+    return Member(Path(folder if not name else url), name or own, __name__, (whole,))
 
 
 def read(member: Member, limits: Limits) -> BytesInMemory:
@@ -144,22 +145,22 @@ def read(member: Member, limits: Limits) -> BytesInMemory:
         UnreadableMap: it is larger than a map of the most pixels can be.
         OSError: it cannot be had.
     """
-    url, request = member.where
+    (url,) = member.where
     most = limits.max_pixels * BYTES_OF_PIXEL + HEADER
-    data = contents_of(url, most, request)
+    data = contents_of(url, most)
     if len(data) > most:
         msg = f"it has more than {most} bytes, which no map of {limits.max_pixels} pixels takes"
         raise unreadable(member, msg, "too-large")
     return BytesInMemory(data, url, member.suffix)
 
 
-def contents_of(url: str, most: int | None = None, request: str | None = None) -> bytes:
-    """The bytes of a URL, one more than `most` where there are more, for the `request` that found it or for this one.
+def contents_of(url: str, most: int | None = None) -> bytes:
+    """The bytes of a URL, one more than `most` where there are more.
 
     Raises:
         OSError: it cannot be had, after `TRIES`.
     """
-    files, inside = _opened(Path(url), request)
+    files, inside = _opened(Path(url))
     pause = FIRST_PAUSE
     for attempt in range(TRIES):
         try:
@@ -183,7 +184,7 @@ def copied(path: Path) -> Path:
         UsageProblem: it cannot be read.
         MissingDependency: no package knows the scheme.
     """
-    return _copied(path, request_key())
+    return _copied(path, current_request().key)
 
 
 @lru_cache(maxsize=8)
@@ -322,12 +323,12 @@ def _check_named(kind: Any) -> None:
         raise TypeError(msg)
 
 
-def _opened(path: Path, request: str | None = None) -> tuple[Any, str]:
+def _opened(path: Path) -> tuple[Any, str]:
     """The file system of a URL, and what the file system calls the place; it remembers what it listed for a request."""
     url = str(url_of(path))
     scheme = url.partition("://")[0]
     files = _file_system(scheme)
-    _forget_listings(scheme, request or request_key())
+    _forget_listings(scheme, current_request().key)
     return files, str(files._strip_protocol(url))  # noqa: SLF001 - fsspec has no other name for it
 
 
