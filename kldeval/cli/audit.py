@@ -10,6 +10,7 @@ from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, flag_option, option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import (
+    CacheOptions,
     EngineOptions,
     FileOptions,
     FixationNamingOptions,
@@ -33,7 +34,14 @@ PREDS_AND_GT = 2
 
 
 class AuditOptions(
-    ReadingOptions, VerboseOptions, ProgressOptions, NamingOptions, FixationNamingOptions, FileOptions, EngineOptions
+    ReadingOptions,
+    VerboseOptions,
+    ProgressOptions,
+    NamingOptions,
+    FixationNamingOptions,
+    FileOptions,
+    EngineOptions,
+    CacheOptions,
 ):
     """The options of `kldeval audit`."""
 

@@ -11,6 +11,7 @@ from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import drawn, show
 from kldeval.cli.options import (
     READING,
+    CacheOptions,
     EngineOptions,
     FileOptions,
     FixationNamingOptions,
@@ -32,7 +33,14 @@ FORMATS = "table", "json"
 
 
 class IdentifyOptions(
-    ReadingOptions, ProgressOptions, NamingOptions, FixationNamingOptions, GroupOptions, FileOptions, EngineOptions
+    ReadingOptions,
+    ProgressOptions,
+    NamingOptions,
+    FixationNamingOptions,
+    GroupOptions,
+    FileOptions,
+    EngineOptions,
+    CacheOptions,
 ):
     """The options of `kldeval identify`."""
 

@@ -73,7 +73,6 @@ def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
 
 
 def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit | Identification | RowsReport:
-    from kldeval.provenance import versions
     from kldeval.reports.audit_reader import load_any
     from kldeval.reports.comparison import check_agreement
     from kldeval.reports.leaderboard import check_adaptive_bins, make_leaderboard
@@ -84,6 +83,8 @@ def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit
     if not options.allow_different:
         check_agreement(reports)
     check_adaptive_bins(reports)
+    from kldeval.provenance import versions  # which takes numpy, and a request that is refused none
+
     return make_leaderboard(reports, resampling_from(options), sort=options.sort, provenance=versions())
 
 

@@ -153,6 +153,8 @@ def test_labels_that_do_not_count_are_left_out_of_perplexities(logits: Path) -> 
         (("--sort", "kld"), "--sort has no meaning for rows"),
         (("--baselines",), "--baselines has no meaning for rows"),
         (("--bounds", "round"), "--bounds has no meaning for rows"),
+        (("--digests",), "--digests has no meaning for rows"),
+        (("--device", "cuda"), "--device cuda has no meaning for rows, which the CPU scores; leave it out"),
         (("--shard", "1/2"), "--shard has no meaning for rows"),
         (("--weights", "latitude"), "--weights has no meaning for rows, in which every entry counts"),
         (("--nodata", "0"), "--nodata has no meaning for rows"),
