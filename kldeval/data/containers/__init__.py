@@ -16,7 +16,7 @@ from kldeval.data.readers import is_readable, names_arrays
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.errors import UnreadableMap, UsageProblem, count, examples, printable
 from kldeval.suffixes import VIDEOS, is_store
 from kldeval.urls import is_url
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
     from kldeval.memory import Member
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
@@ -189,7 +189,7 @@ def part_at(path: Path, variable: str | None = None, limits: Limits | None = Non
         if is_gridded(parent):
             return open_variable(parent, variable, limits, path.relative_to(parent).as_posix())
         if (name.endswith((*ARCHIVES, *VIDEOS)) or names_arrays(name)) and parent.is_file():
-            held = Container(parent, *_held_by(parent, stamp_of(parent)))
+            held = Container(parent, *_held_by(parent, kept_by(parent)))
             return import_module(f"{__name__}.contents").part_of(held, path.relative_to(parent).as_posix())
     return None
 
@@ -211,7 +211,7 @@ def _elsewhere(path: Path, name: str) -> Container | None:
 
 
 @lru_cache(maxsize=4)
-def _held_by(path: Path, _stamp: Stamp | None) -> tuple[Mapping[str, Member], Sequence[str]]:
+def _held_by(path: Path, _kept_by: Kept | None) -> tuple[Mapping[str, Member], Sequence[str]]:
     """The members of a container, and what is no map, kept for the next path in it."""
     found = open_container(path)
     return (found.members, found.strangers) if found else ({}, ())
