@@ -916,6 +916,16 @@ def test_maps_in_containers_are_kept_until_they_change(
         new = changed
 
 
+def test_a_young_container_of_ground_truths_is_read_for_several_models_and_kept(seen: LookedAt, scored: Scored) -> None:
+    """What it held when it was read for all of them tells that it holds the same when each is scored."""
+    gt = packed_arrays(make_looked_at(seen.root / "floats", dtype=np.float32).root / "gt", seen.root / "gt.npz")
+    asked = (seen.root / "pred", second_model(seen), gt, "--cache", seen.root / "cache")
+    first = run(*asked)
+    scored.names.clear()
+    assert run(*asked) == first
+    assert scored.names == []
+
+
 def test_members_of_one_container_are_told_apart(tmp_path: Path, known_by: str) -> None:
     """A template that leads to another member of the same, unchanged file has another row."""
     del known_by
