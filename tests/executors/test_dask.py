@@ -280,8 +280,8 @@ SAME = (
     "{pred} {gt} {gt} --baselines -m kld,cc --resamples 100 --format jsonl",
     "{pred} {gt} --group-by {{name}} --format csv",
     "{pred} {gt} --cache {cache} --format jsonl",
-    "audit {pred} {gt}",
-    "identify {pred} {gt} --value 0.1234",
+    "audit {pred} {gt} --cache {cache}",
+    "identify {pred} {gt} --value 0.1234 --cache {cache}",
 )
 """Commands whose output is the same to the byte, wherever the work is done."""
 
