@@ -641,7 +641,8 @@ def test_frames_are_kept_between_runs_until_they_change(
 ) -> None:
     """Each is decoded once a run, or not at all; those of young videos, decoded twice to be known, are not kept."""
     target = "kldeval.data.containers.videos.load_apart"
-    read, decoded = resolve_name(target), []
+    read = resolve_name(target)
+    decoded: list[str] = []
 
     def reading(*given: Any) -> Any:
         decoded.extend(one.name for one in given[4:])
