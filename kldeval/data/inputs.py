@@ -8,6 +8,7 @@ from kldeval.data.load import SUFFIX, sidecar_members, sidecar_of
 from kldeval.data.readers import is_readable
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -42,8 +43,10 @@ class Inputs:
         Where there are names, the folder that holds a file that is read is refused, too: a run may read all of it.
 
         Raises:
-            UsageProblem: naming both.
+            UsageProblem: naming both, or the folder is a URL.
         """
+        if is_url(folder):
+            raise _refused(folder, "it is a URL; name a folder of this machine")
         for path in self._folders():
             if _is_within(folder, path):
                 raise _refused(folder, f"the next run would read it as maps of {printable(path)}; name another folder")

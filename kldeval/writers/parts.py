@@ -285,7 +285,8 @@ def open_parts(place: Path, read: Iterable[object]) -> Parts:
         MissingDependency: as `Parts`.
     """
     place = here_of(place)
-    Inputs(tuple(path for path in read if isinstance(path, Path))).check_folder(place, ())
+    if not is_url(place):
+        Inputs(tuple(path for path in read if isinstance(path, Path))).check_folder(place, ())
     return Parts(place)
 
 
