@@ -45,6 +45,7 @@ from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.sequences import MOST_KEPT, Lazy, Texts, in_sorted_runs, packed_pairs
 from kldeval.suffixes import stem_of
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -234,11 +235,11 @@ def _containers(
 
 
 def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
-    """The container that a file is; one that cannot be read beside a file is left to who reads it as a map."""
+    """The container that a file is; one here that cannot be read beside a file is left to who reads it as a map."""
     try:
         return open_container(path, limits)
     except UsageProblem:
-        if is_readable(path.name) and other.is_file():
+        if is_readable(path.name) and other.is_file() and not is_url(path):
             return None
         raise
 

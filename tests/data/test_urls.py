@@ -155,8 +155,8 @@ def test_a_place_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatc
     fsspec.register_implementation("silent", Silent)
     monkeypatch.setattr("kldeval.data.containers.remote.SECONDS_TO_ANSWER", 0.05)
     outcome = kldeval("silent://host/pred", "silent://host/gt")
-    why = "TimeoutError: there was no answer within 0.05 s; is there a network?"
-    assert (outcome.code, outcome.err) == (2, f"kldeval: silent://host/pred cannot be read ({why})\n")
+    why = "there was no answer within 0.05 s; is there a network? (TimeoutError)"
+    assert (outcome.code, outcome.err) == (2, f"kldeval: silent://host/pred cannot be read: {why}\n")
 
 
 def test_an_output_may_be_elsewhere(seen: LookedAt, stored: str) -> None:
@@ -219,7 +219,7 @@ def test_a_network_that_fails_once_is_asked_again(stored: str, monkeypatch: pyte
             raise ConnectionResetError(msg)
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr("kldeval.data.containers.remote.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("kldeval.data.containers.downloads.FIRST_PAUSE", 0.0)
     monkeypatch.setattr(type(files), "open", failing)
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json")
     assert outcome.code == 0, outcome.err
@@ -260,7 +260,7 @@ def test_a_network_that_fails_for_good_is_a_failure_that_says_how(
         asked.append(path)
         raise error
 
-    monkeypatch.setattr("kldeval.data.containers.remote.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("kldeval.data.containers.downloads.FIRST_PAUSE", 0.0)
     monkeypatch.setattr(type(files), "open", failing)
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json", "--jobs", "1")
     (failure,) = json.loads(outcome.out)["failures"]
