@@ -98,6 +98,54 @@ def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
     return now_ns - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
 
 
+class Request(NamedTuple):
+    """For whom files are read, and since when: what one command or one call of the library asks for, in any process."""
+
+    began_ns: int
+    key: str
+
+
+_REQUEST: ContextVar[Request | None] = ContextVar("the request that files are read for", default=None)
+
+
+def begin_request() -> None:
+    """Note that what is read from now on is for another request than what was read before."""
+    _REQUEST.set(None)
+
+
+def current_request() -> Request:
+    """The request that files are read for here."""
+    found = _REQUEST.get()
+    if found is None:
+        found = Request(time.time_ns(), os.urandom(8).hex())
+        _REQUEST.set(found)
+    return found
+
+
+def continue_request(found: Request) -> None:
+    """Note that what is read from now on is for this request, of another process or thread."""
+    _REQUEST.set(found)
+
+
+class Kept(NamedTuple):
+    """What is the same as long as that holds which is kept in memory of a file: its stamp, and who may rely on it."""
+
+    stamp: Stamp
+    request: str
+
+
+def kept_by(path: Path | str) -> Kept | None:
+    """By what to keep in memory what was read of a file; None of what has no stamp, such as a folder.
+
+    The stamp of a file that was written less than `SETTLED_NS` before the request, or since, does not tell that it is
+    not written again, and there is none of a URL: what is kept of these ends with the request.
+    """
+    stamp, now = stamp_of(path), current_request()
+    if stamp is None:
+        return None
+    return Kept(stamp, now.key if stamp == ABSENT or not is_settled(stamp, now.began_ns) else "")
+
+
 NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is read", default=None)
 """Where what is read whole is noted, where anybody wants to know."""
 

@@ -82,12 +82,16 @@ def _function_of(entry: MetricEntry) -> Callable[..., Array]:
     signature = Signature(parameters, return_annotation="Array")
     known = [parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
     at = {parameter.name for parameter in parameters} - set(known)
+    required = [
+        one.name for one in parameters if one.default is Parameter.empty and one.kind is not Parameter.KEYWORD_ONLY
+    ]
     evaluate_arrays = _EVALUATE[entry.info.on]
 
     def function(*arrays: Any, **options: Any) -> Array:
         check_names([name for name in options if name not in at], known)
         bound = signature.bind(*arrays, **options)
         bound.apply_defaults()
+        _check_arrays({name: bound.arguments[name] for name in required})
         given = {key: value for key, value in bound.arguments.items() if value is not None}
         n = given.pop("spatial_axes", PLANE)
         with quiet(), python_words():
@@ -98,6 +102,19 @@ def _function_of(entry: MetricEntry) -> Callable[..., Array]:
     function.__doc__ = documentation(entry, parameters)
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
+
+
+def _check_arrays(given: Keywords) -> None:
+    """Refuse what is no array where one must be; a text may name a baseline.
+
+    Raises:
+        UsageProblem: naming the argument.
+    """
+    for name, value in given.items():
+        if not hasattr(value, "dtype") and not isinstance(value, str):
+            found = "missing" if value is None else f"of type {type(value).__name__}"
+            msg = f"{name} is {found}: it must be an array, as numpy.asarray or torch.as_tensor makes"
+            raise UsageProblem(msg)
 
 
 def _of_volumes(entry: MetricEntry, given: Keywords, n: int) -> Array:

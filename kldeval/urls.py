@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from contextvars import ContextVar
 from pathlib import Path
 
 URL = re.compile(r"^[a-z][a-z0-9+._-]+:/{1,3}(?=[^/])")
@@ -12,8 +10,6 @@ URL = re.compile(r"^[a-z][a-z0-9+._-]+:/{1,3}(?=[^/])")
 
 No scheme has an underscore, but some names of fsspec's file systems have.
 """
-
-_REQUEST: ContextVar[str] = ContextVar("the request that asks for places elsewhere", default="")
 
 
 def is_url(path: Path) -> bool:
@@ -45,15 +41,3 @@ def here_of(path: Path) -> Path:
     """
     url = url_of(path) or ""
     return Path(url.removeprefix("file://")) if url.startswith("file:") else path
-
-
-def begin_request() -> None:
-    """Note that what is asked for from now on is asked anew: places elsewhere may have changed since the last time."""
-    _REQUEST.set("")
-
-
-def request_key() -> str:
-    """What tells this request from all others of all processes: nothing that is kept of a URL outlives it."""
-    if not _REQUEST.get():
-        _REQUEST.set(os.urandom(8).hex())
-    return _REQUEST.get()

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from kldeval.api.sources import BESIDE, beside, check_paired, class_axes, folder_of, is_path
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import NamedTuple
+from kldeval.digests import begin_request
 from kldeval.errors import UnknownName, UsageProblem
 from kldeval.functional import check_names, requested
 from kldeval.memory import NamedMaps
 from kldeval.run_options import RunOptions
 from kldeval.settings.auxiliary import beside_paths, beside_texts
 from kldeval.settings.build import KNOWN_TEXTS
-from kldeval.urls import begin_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -294,7 +294,7 @@ def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:
         )
     names = [member.name for member in held.members.values()]
     has_keys = any(member.is_array and not is_frame(member) for member in held.members.values())
-    first = f"--pred-key {quote(names[0])}" if has_keys else quote(f"{held.path}/{names[0]}")
+    first = f"--pred-key {quote(names[0])}" if has_keys else quote(f"{printable(held.path)}/{names[0]}")
     return (
         f"{printable(held.path)} holds {len(names)} maps (such as {examples(names)}) but {printable(gt)} is one; "
         f"choose one, such as {first}, or give as many ground truths"

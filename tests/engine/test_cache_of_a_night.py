@@ -110,26 +110,6 @@ def test_a_disk_that_is_full_from_the_start_ends_no_run(
     assert len(said) == 1
 
 
-def test_rows_and_terms_and_maps_are_written_to_folders_of_this_machine(seen: LookedAt, tmp_path: Path) -> None:
-    """A URL was the name of a folder `s3:` here."""
-    pred, gt = seen.maps
-    places = [
-        (pred, gt, "--cache", "s3://b/scores"),
-        (pred, gt, "--save-maps", "memory://terms"),
-        ("audit", pred, gt, "--cache", "gs://b/scores"),
-        ("identify", pred, gt, "--value", "0.27", "--cache", "gs://b/scores"),
-        ("density", seen.fixations, "s3://b/maps", "--sigma", "2", "--size", "24x18"),
-        ("optimal", pred, "s3://b/maps", "--for", "sim", "--sigma", "2", "--n-fixations", "9"),
-    ]
-    os.chdir(tmp_path)
-    for words in places:
-        said = kldeval(*words)
-        (url,) = (str(word) for word in words if "://" in str(word))
-        assert (said.code, said.out) == (2, "")
-        assert said.err.endswith(f"cannot write {url}: it is a URL; name a folder of this machine\n")
-    assert not list(tmp_path.glob("*:"))
-
-
 @pytest.mark.parametrize("there", ["a file", "a link to nothing"])
 def test_what_is_no_folder_is_named(seen: LookedAt, tmp_path: Path, there: str) -> None:
     cache = tmp_path / "cache"

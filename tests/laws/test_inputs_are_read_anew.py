@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,3 +119,27 @@ def test_listings_that_a_file_system_remembers(monkeypatch: pytest.MonkeyPatch) 
     for side in ("pred", "gt"):
         fsspec.filesystem("memory").pipe_file(f"/anew/{side}/b.npy", npy(np.ones((4, 4))))
     assert len(kldeval.evaluate(*sides, jobs=1).scores) == 2
+
+
+@each_of("write", (archive, arrays, stack))
+def test_where_times_of_files_are_whole_seconds(tmp_path: Path, write: Any) -> None:
+    """As on Lustre: files that are written over within a second keep their size, times and inode.
+
+    Their second is one to come, so that a busy machine does not let it pass.
+    """
+    gt, *preds = np.random.default_rng(7).random((4, 6, 6))
+    side, of_system = write(tmp_path / "gt", gt), os.stat
+    now = (time.time_ns() // 10**9 + 100) * 10**9
+
+    def coarse(*args: Any, **options: Any) -> os.stat_result:
+        found = of_system(*args, **options)
+        return os.stat_result(tuple(found), {"st_mtime_ns": now, "st_ctime_ns": now})
+
+    values = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "stat", coarse)
+        for pred in preds:
+            is_stack = write is stack or None
+            found = kldeval.evaluate(write(tmp_path / "pred", pred), side, metric="kld", stack=is_stack, jobs=1)
+            values.append(found.scores[0].values["kld"])
+    assert values == pytest.approx([kldeval.kld(pred, gt) for pred in preds], rel=1e-12)

@@ -15,9 +15,10 @@ from kldeval.data.containers.contents import is_hidden, is_within
 from kldeval.data.containers.downloads import said, way_out
 from kldeval.data.readers import is_readable
 from kldeval.data.readers.stored import unreadable
+from kldeval.digests import current_request
 from kldeval.errors import MissingDependency, UsageProblem, printable
 from kldeval.memory import BytesInMemory, Member
-from kldeval.urls import request_key, url_of
+from kldeval.urls import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,17 +145,17 @@ def files_below(path: Path) -> list[Path]:
 
 
 @contextmanager
-def open_url(path: Path, request: str | None = None) -> Iterator[Any]:
-    """The file at a URL, of which the parts come that are asked for, by the `request` that found it or by this one.
+def open_url(path: Path) -> Iterator[Any]:
+    """The file at a URL, of which the parts come that are asked for.
 
     All of it comes where the server gives no parts.
 
     Raises:
         OSError: it cannot be opened.
     """
-    files, inside = _opened(path, request)
+    files, inside = _opened(path)
     if _is_of_the_web(path) and not _gives_parts(files, inside):
-        with _copied(path, request or request_key()).open("rb") as file:
+        with _copied(path, current_request().key).open("rb") as file:
             yield file
     else:
         with files.open(inside, "rb") as file:
@@ -181,7 +182,7 @@ def member_at(path: Path, name: str = "") -> Member:
     folder, _, own = shown.rpartition("/")
     if name:
         folder, own = url, shown[len(unquote(url) if _is_of_the_web(path) else url) + 1 :]
-    return Member(Path(folder), own, __name__, (whole, request_key()))
+    return Member(Path(folder), own, __name__, (whole,))
 
 
 def _is_of_the_web(path: Path) -> bool:
@@ -195,22 +196,22 @@ def read(member: Member, limits: Limits) -> BytesInMemory:
         UnreadableMap: it is larger than a map of the most pixels can be.
         OSError: it cannot be had.
     """
-    url, request = member.where
+    (url,) = member.where
     most = limits.max_pixels * BYTES_OF_PIXEL + HEADER
-    data = contents_of(url, most, request)
+    data = contents_of(url, most)
     if len(data) > most:
         msg = f"it has more than {most} bytes, which no map of {limits.max_pixels} pixels takes"
         raise unreadable(member, msg, "too-large")
     return BytesInMemory(data, url, member.suffix)
 
 
-def contents_of(url: str, most: int | None = None, request: str | None = None) -> bytes:
-    """The bytes of a URL, one more than `most` where there are more, for the `request` that found it or for this one.
+def contents_of(url: str, most: int | None = None) -> bytes:
+    """The bytes of a URL, one more than `most` where there are more.
 
     Raises:
         OSError: it cannot be had.
     """
-    files, inside = _opened(Path(url), request)
+    files, inside = _opened(Path(url))
     return downloads.contents(files, inside, most)
 
 
@@ -221,7 +222,7 @@ def copied(path: Path) -> Path:
         UsageProblem: it cannot be read.
         MissingDependency: no package knows the scheme.
     """
-    return _copied(path, request_key())
+    return _copied(path, current_request().key)
 
 
 @lru_cache(maxsize=8)
@@ -359,12 +360,12 @@ def _check_named(kind: Any) -> None:
         raise TypeError(msg)
 
 
-def _opened(path: Path, request: str | None = None) -> tuple[Any, str]:
+def _opened(path: Path) -> tuple[Any, str]:
     """The file system of a URL, and what the file system calls the place; it remembers what it listed for a request."""
     url = str(url_of(path))
     scheme = url.partition("://")[0]
     files = _file_system(scheme)
-    _forget_listings(scheme, request or request_key())
+    _forget_listings(scheme, current_request().key)
     return files, str(files._strip_protocol(url))  # noqa: SLF001 - fsspec has no other name for it
 
 

@@ -24,11 +24,11 @@ from kldeval.data.readers.files import check_regular, refusals
 from kldeval.data.readers.foreign import OWN
 from kldeval.data.readers.stored import unreadable
 from kldeval.dataclass import NamedTuple
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX, BytesInMemory, MapInMemory, Member
 from kldeval.packages import check_package
-from kldeval.urls import is_url, request_key
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.containers import Container
     from kldeval.data.readers.stored import Limits
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
 
 IMAGE = ".png"
 """The suffix of a map in bytes whose path does not say it: the readers of images tell them apart by themselves."""
@@ -117,13 +117,13 @@ def read(member: Member, limits: Limits) -> BytesInMemory | MapInMemory:
     return MapInMemory(cell, str(member))
 
 
-def listed(column: str, name_column: str | None, request: str, path: Path, _limits: Limits) -> Shape:
+def listed(column: str, name_column: str | None, path: Path, _limits: Limits) -> Shape:
     """What is known of a file before its maps are read, looked at in this process.
 
     Raises:
         UnreadableMap: it has no such column, or one that names no rows.
     """
-    with _opened(path, request) as file:
+    with _opened(path) as file:
         names: list[str] = []
         paths: list[str | None] = []
         for part in range(len(file.parts)):
@@ -135,13 +135,13 @@ def listed(column: str, name_column: str | None, request: str, path: Path, _limi
         return Shape(tuple(file.naming()), tuple(file.parts), tuple(names), tuple(paths), first, is_array)
 
 
-def loaded(column: str, part: int, place: int, request: str, path: Path, limits: Limits) -> Array | bytes | str:
+def loaded(column: str, part: int, place: int, path: Path, limits: Limits) -> Array | bytes | str:
     """One cell, read in this process: bytes, an array, or why it is none.
 
     Raises:
         UnreadableMap: it is too large.
     """
-    cells = _part(path, stamp_of(path), request, column, part)
+    cells = _part(path, kept_by(path), column, part)
     try:
         cell = _cell(cells[place])
     except ValueError as error:
@@ -152,9 +152,9 @@ def loaded(column: str, part: int, place: int, request: str, path: Path, limits:
 
 
 @lru_cache(maxsize=2)
-def _part(path: Path, _stamp: Stamp | None, request: str, column: str, part: int) -> Any:
-    """A column of one part of a file, kept for its next rows; of one elsewhere, for those of the same request."""
-    with _opened(path, request) as file:
+def _part(path: Path, _kept_by: Kept | None, column: str, part: int) -> Any:
+    """A column of one part of a file, kept for its next rows."""
+    with _opened(path) as file:
         return file.column(part, column)
 
 
@@ -185,16 +185,11 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _request_of(file: Path) -> str:
-    """What stands for the stamp of a file elsewhere."""
-    return request_key() if is_url(file) else ""
-
-
 def _shape(file: Path, limits: Limits, column: MapColumn) -> Shape:
     with refusals(file):
         if not is_url(file):
             check_regular(file)
-        found: Shape = load_apart(__name__, file, limits, "listed", column.maps, column.names, _request_of(file))
+        found: Shape = load_apart(__name__, file, limits, "listed", column.maps, column.names)
         return found
 
 
@@ -202,7 +197,6 @@ def _members(files: Sequence[Path], shapes: Sequence[Shape], column: str, digits
     """All rows of a column, in order."""
     number = 0
     for file, shape in zip(files, shapes, strict=True):
-        request = _request_of(file)
         rows = ((part, place) for part, count in enumerate(shape.parts) for place in range(count))
         names = iter(shape.names)
         is_array = shape.is_array
@@ -211,7 +205,7 @@ def _members(files: Sequence[Path], shapes: Sequence[Shape], column: str, digits
             own = PurePosixPath(path or "").suffix if not is_array else ""
             name = next(names, f"{number:0{digits}d}")
             whole = name if is_readable(name) and not is_array else name + (own if is_readable(own) else suffix)
-            yield Member(file, whole, __name__, (column, part, place, request), is_array=is_array)
+            yield Member(file, whole, __name__, (column, part, place), is_array=is_array)
             number += 1
 
 
@@ -353,7 +347,7 @@ class _Arrow(_File):
 
 
 @contextmanager
-def _opened(path: Path, request: str) -> Iterator[_File]:
+def _opened(path: Path) -> Iterator[_File]:
     """A file of columns, of which no more is read than what is asked for."""
     import pyarrow as pa
 
@@ -361,7 +355,7 @@ def _opened(path: Path, request: str) -> Iterator[_File]:
     if is_url(path):
         from kldeval.data.containers import remote
 
-        with remote.open_url(path, request) as file:
+        with remote.open_url(path) as file:
             yield kind(path, pa.PythonFile(file, mode="r"))
     else:
         with pa.memory_map(str(path)) as file:
