@@ -518,3 +518,14 @@ class TestLibrary:
         both = package.rows(quant, quant, labels=np.zeros(ROWS, int))
         assert both.likelihoods is not None
         assert np.isnan(both.likelihoods.ratio.value)
+
+
+def test_a_name_is_no_formula_in_a_table_of_rows(tmp_path: Path) -> None:
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / "=1+1,a.npy", np.eye(2))
+    assert kldeval(tmp_path / "pred", tmp_path / "gt", "--rows", "--format", "csv").out.splitlines() == [
+        "name,row,kld,same-top",
+        '"\'=1+1,a",0,0.0,1.0',
+        '"\'=1+1,a",1,0.0,1.0',
+    ]
