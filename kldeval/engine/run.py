@@ -443,6 +443,11 @@ def _ready(
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     edges = _edges(settings, reading, dataset, executor, is_shard=request.shard is not None)
+    if request.cache is not None:
+        from kldeval.engine.cache import warn_of_unkept
+
+        why = "bins are made of all maps" if edges else "pixelwise terms are saved, too" if request.save_maps else ""
+        warn_of_unkept(dataset.tasks, around.sources, why)
     return _Ready(dataset, evaluator, reading, request, device, executor, edges)
 
 
