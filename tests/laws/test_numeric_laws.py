@@ -72,7 +72,8 @@ def stored(backend: str, dtype: str, magnitude: float, which: str) -> Any:
 @cache
 def exactly(dtype: str, magnitude: float, which: str) -> list[Any]:
     """The very values of a stored map as numbers of 60 digits."""
-    return exact.exactly((magnitude * MAPS[which]).astype(dtype).ravel().tolist())
+    values: list[Any] = exact.exactly((magnitude * MAPS[which]).astype(dtype).ravel().tolist())
+    return values
 
 
 @cache
