@@ -218,7 +218,6 @@ NOT_AUDITED = (
     "bounds",
     "digests",
     "save_maps",
-    "cache",
     "per_class",
     "device",
     "batch_bytes",

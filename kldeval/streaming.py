@@ -22,7 +22,7 @@ import numpy as np
 from kldeval.arrays import as_numpy
 from kldeval.data.load import on_asked_scales
 from kldeval.errors import FAILURE_CODES, RefusedMap, UsageProblem
-from kldeval.functional import option_settings
+from kldeval.functional import option_settings, warn_of_one_cell
 from kldeval.metrics.registry import LABEL_METRICS, METRICS, OF_OTHER_IMAGES
 from kldeval.parameters import explicit, stream_parameters
 from kldeval.preprocessing.grey import full_scale
@@ -282,6 +282,8 @@ class MetricCollection:
             return None
         if outcome.failures:
             raise RefusedMap(where + in_python(outcome.failures[0].message), code=_known(outcome.failures[0].code))
+        for call in self._settings.on("maps").values():
+            warn_of_one_cell(call.name, call.keywords, pair.shape, stacklevel=6)
         return outcome
 
     def __repr__(self) -> str:

@@ -18,6 +18,7 @@ from kldeval.engine.worker import both_loaded
 from kldeval.errors import MapProblem
 from kldeval.executors.local import in_order
 from kldeval.metrics.rounding_bounds import TOP, Bounds, Rounding
+from kldeval.reports.json_numbers import json_interval, json_number
 from kldeval.reports.moments import exact_mean
 from kldeval.scoring.evaluator import SharedEvaluator
 from kldeval.scoring.plan import quantity_of
@@ -78,7 +79,7 @@ def overlap_note(reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
     keys = [key for key in next(iter(found.values()), {}) if all(key in one for one in found.values())]
     told = []
     for key in keys:
-        ends = {model: [_number(one[key]["mean"][end]) for end in ("low", "outer")] for model, one in found.items()}
+        ends = {model: [float(one[key]["mean"][end]) for end in ("low", "outer")] for model, one in found.items()}
         pairs = [
             f"{first} and {second}"
             for first, second in combinations(ends, 2)
@@ -95,10 +96,6 @@ NARROWER = "16-bit files have intervals that are 257 times narrower than those o
 
 NAMED = 6
 """So many pairs of models are named."""
-
-
-def _number(value: float | str) -> float:
-    return float(value)
 
 
 def _words(key: str, mean: Bounds, rounding: Rounding) -> str:
@@ -122,11 +119,7 @@ def _words(key: str, mean: Bounds, rounding: Rounding) -> str:
 def _row(one: Bounds) -> dict[str, Any]:
     ends = {"low": one.low, "high": one.high, "outer": one.outer}
     kind = {} if one.kind == "exact" else {"kind": one.kind}
-    return {**kind, **{key: _plain(end) for key, end in ends.items()}, "dither": list(map(_plain, one.dither))}
-
-
-def _plain(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)
+    return {**kind, **{key: json_number(end) for key, end in ends.items()}, "dither": json_interval(one.dither)}
 
 
 def _headline(each: Sequence[Bounds], groups: Sequence[str]) -> Bounds:

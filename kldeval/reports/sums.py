@@ -113,4 +113,4 @@ def _join(held: dict[str, Moments], key: str, moments: Moments) -> None:
 def _median(n: int, parts: Callable[[], Iterable[ArrayLike]]) -> float:
     """The middle value, or the mean of the two in the middle."""
     places: Sequence[int] = [(n - 1) // 2, n // 2]
-    return exact_mean(order_statistics(parts, places)) + 0.0
+    return exact_mean(order_statistics(parts, places))

@@ -224,6 +224,18 @@ class TestKeywords:
         evaluate(MAPS, MAPS, progress=True)
         assert capsys.readouterr().out == ""
 
+    def test_progress_in_a_notebook_that_has_no_bars(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shell = type("ZMQInteractiveShell", (), {})()
+        monkeypatch.setattr("builtins.get_ipython", lambda: shell, raising=False)
+        monkeypatch.setattr("kldeval.writers.progress.find_spec", lambda _name: None)
+        monkeypatch.setattr("kldeval.writers.progress.PATIENCE", -1)
+        evaluate(MAPS, MAPS, progress=True)
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert re.fullmatch(r"\rpairs 1/4, \S+ pairs/s( *\rpairs \d/4, \S+ pairs/s)*\r *\r", said.err)
+
 
 REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: evaluate(MAPS, MAPS[:3]), UsageProblem, "pred holds 4 maps and gt 3 maps; give one for each"),

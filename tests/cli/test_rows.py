@@ -159,6 +159,8 @@ def test_labels_that_do_not_count_are_left_out_of_perplexities(logits: Path) -> 
         (("--sort", "kld"), "--sort has no meaning for rows"),
         (("--baselines",), "--baselines has no meaning for rows"),
         (("--bounds", "round"), "--bounds has no meaning for rows"),
+        (("--digests",), "--digests has no meaning for rows"),
+        (("--device", "cuda"), "--device cuda has no meaning for rows, which the CPU scores; leave it out"),
         (("--shard", "1/2"), "--shard has no meaning for rows"),
         (("--weights", "latitude"), "--weights has no meaning for rows, in which every entry counts"),
         (("--nodata", "0"), "--nodata has no meaning for rows"),
@@ -523,3 +525,14 @@ class TestLibrary:
         both = package.rows(quant, quant, labels=np.zeros(ROWS, int))
         assert both.likelihoods is not None
         assert np.isnan(both.likelihoods.ratio.value)
+
+
+def test_a_name_is_no_formula_in_a_table_of_rows(tmp_path: Path) -> None:
+    for side in ("pred", "gt"):
+        (tmp_path / side).mkdir()
+        np.save(tmp_path / side / "=1+1,a.npy", np.eye(2))
+    assert kldeval(tmp_path / "pred", tmp_path / "gt", "--rows", "--format", "csv").out.splitlines() == [
+        "name,row,kld,same-top",
+        '"\'=1+1,a",0,0.0,1.0',
+        '"\'=1+1,a",1,0.0,1.0',
+    ]

@@ -401,10 +401,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arrays", "message"),
         [
-            (
-                lambda: (MAP.tolist(), MAP),
-                "maps and weights must be arrays of one library, not list, ndarray" + MADE_SO,
-            ),
+            (lambda: (MAP, "a.npy"), "maps and weights must be arrays of one library, not ndarray, str" + MADE_SO),
             (
                 lambda: (MAP, torch.ones(3, 4)),
                 "maps and weights must be arrays of one library, not ndarray, Tensor" + MADE_SO,

@@ -58,6 +58,19 @@ def test_a_function_is_documented_and_pickles(name: str) -> None:
     assert pickle.loads(pickle.dumps(function)) is function  # noqa: S301 - made a line above
 
 
+@each_of("given, said", [([[0.1, 0.9]], "of type list"), (0.5, "of type float"), (None, "missing")])
+@every_function
+def test_what_is_no_array_is_refused_by_name(name: str, given: Any, said: str) -> None:
+    parameters = inspect.signature(FUNCTIONS[name]).parameters.values()
+    arrays = [one.name for one in parameters if one.default is one.empty and one.kind is not one.KEYWORD_ONLY]
+    further = {"axis": 0} if "target" in arrays else {}
+    assert arrays
+    for wrong in arrays:
+        call = {**dict.fromkeys(arrays, np.ones((2, 2))), **further, wrong: given}
+        with pytest.raises(kldeval.UsageProblem, match=f"^{wrong} is {said}: it must be an array"):
+            FUNCTIONS[name](**call)
+
+
 def test_the_stub_is_that_of_the_registry() -> None:
     root = Path(__file__).parent.parent.parent
     made = runpy.run_path(str(root / "tools" / "stub.py"))
