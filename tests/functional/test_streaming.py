@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from image_files import png_of
+from late import late
 
 import kldeval
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+torch = late("torch")
 
 RNG = np.random.default_rng(6)
 PRED, GT = (RNG.random((2, 9, 12, 10)) * 255).astype(np.uint8)
@@ -63,9 +65,9 @@ def test_neither_order_nor_batches_nor_processes_change_a_digit() -> None:
     assert whole.n == shuffled.n == parts.n == 30
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-def test_tensors_of_any_precision_are_scored_as_they_are(dtype: torch.dtype) -> None:
-    pred, gt = (torch.from_numpy(maps / 255.0).to(dtype) for maps in (PRED, GT))
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "bfloat16"])
+def test_tensors_of_any_precision_are_scored_as_they_are(kind: str) -> None:
+    pred, gt = (torch.from_numpy(maps / 255.0).to(getattr(torch, kind)) for maps in (PRED, GT))
     metric = kldeval.Metric("kld", norm="flatten-softmax", rows=True)
     metric.update(pred, gt)
     expected = [
