@@ -7,6 +7,7 @@ import stat
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING
 
 from kldeval.dataclass import NamedTuple
@@ -56,7 +57,35 @@ def stamp_of(path: Path | str) -> Stamp | None:
         return ABSENT
     if not stat.S_ISREG(found.st_mode):
         return None
-    return Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    changed = found.st_ctime_ns if _notes_changes(found.st_dev) else NEVER_SETTLED
+    return Stamp(found.st_size, found.st_mtime_ns, changed, found.st_ino)
+
+
+NEVER_SETTLED = 1 << 62
+"""A time in the far future, in nanoseconds."""
+
+_WITHOUT_CHANGES = ("fuse", "vfat", "msdos", "exfat", "squashfs", "erofs", "iso9660", "udf", "cramfs", "romfs")
+"""How the names of file systems begin that have no time of change: `st_ctime` is another, which a program can restore.
+
+FUSE leaves it to the program behind it, and sshfs, rclone and squashfuse have the time of modification in its place; of
+two images with the same times, as those of reproducible builds, files of one size would be the same.
+"""
+
+_MOUNTS = "/proc/self/mountinfo"
+"""Where Linux lists what is mounted: a line has the device in its third field, and the file system after a dash."""
+
+
+@cache
+def _notes_changes(device: int) -> bool:
+    """Whether the file system of a device is none that is known to have no time of change."""
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - pathlib is not needed
+            lines = [line.split() for line in file]
+    except OSError:
+        return True  # another system
+    at = f"{os.major(device)}:{os.minor(device)}"
+    kinds = (line[line.index("-") + 1] for line in lines if line[2] == at)
+    return not any(kind.startswith(_WITHOUT_CHANGES) for kind in kinds)
 
 
 def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:

@@ -19,7 +19,7 @@ from kldeval.cli.options import (
     ReadingOptions,
     request_from,
 )
-from kldeval.cli.reporting import VerboseOptions, check_outputs
+from kldeval.cli.reporting import VerboseOptions, check_outputs, formats_help
 from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 PREDS_AND_GT = 2
 """At least so many paths."""
+
+
+def _known_formats() -> str:
+    from kldeval.writers import FORMATS, WRITERS
+
+    return formats_help(name for name in WRITERS if FORMATS[name].info.of_audits)
 
 
 class AuditOptions(
@@ -66,7 +72,7 @@ class AuditOptions(
         "--format",
         default="table",
         metavar="NAME",
-        help="table, json, csv, tsv, markdown, latex or html [default: table].",
+        help_of=_known_formats,
     )
     output: tuple[Path, ...] = option(
         "-o",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 from collections import deque
 from dataclasses import field, replace
 from functools import partial
@@ -421,7 +422,7 @@ class CachedRun:
                 pending.append((pair, found))
                 if isinstance(found, Known):
                     row = self._row_by(pair, found.key)
-                    yield answer._replace(outcome=self.form.found(pair.name, row["o"]))
+                    yield self._again(answer, pair) if row is None else self._kept(answer, row)
                 else:
                     yield answer._replace(outcome=found.outcome) if isinstance(found, NewRow) else answer
 
@@ -429,14 +430,23 @@ class CachedRun:
             self._keep(*pending.popleft(), answer.outcome)
             yield answer
 
-    def _row_by(self, pair: Pair, key: str) -> Row:
-        return next(row for row in self._candidates(pair) if row["k"] == key)
+    def _kept(self, answer: Answer, row: Row) -> Answer:
+        return answer._replace(outcome=self.form.found(answer.name, row["o"]))
+
+    def _again(self, answer: Answer, pair: Pair) -> Answer:
+        """The answer for a pair whose row was there when its key was looked up, and is no more."""
+        work: TaskWork[Any, Any] = TaskWork(self.pairs, self.reading)
+        return next(HERE.map(work, [{answer.model: pair}]))
+
+    def _row_by(self, pair: Pair, key: str) -> Row | None:
+        """The row of this key, unless the folder was deleted or damaged meanwhile."""
+        return next((row for row in self._candidates(pair) if row["k"] == key), None)
 
     def _keep(self, pair: Pair, found: Any, outcome: Any) -> None:
         """Write the row of a pair, if it is to be kept."""
         if isinstance(found, Known):
-            if found.witness is not None:
-                self.store.add(pair.name, {**self._row_by(pair, found.key), "w": found.witness})
+            if found.witness is not None and (row := self._row_by(pair, found.key)) is not None:
+                self.store.add(pair.name, {**row, "w": found.witness})
         elif isinstance(found, NewRow) and found.key and _is_kept(outcome):
             row = {"k": found.key, "w": found.witness, "o": self.form.row(outcome)}
             names_files = self.form.may_name_files(outcome)
@@ -471,6 +481,28 @@ class KeepingWork:
 
 HERE = LocalPool(1)
 """An executor that does the work itself."""
+
+
+def warn_of_unkept(tasks: Sequence[Task], sources: AuxiliarySources | None, why: str = "") -> None:
+    """Say before anything is scored that nothing will be kept of the first pair, and `why` of any, where that is so."""
+    first = next(iter(tasks[0].values())) if tasks else None
+    if not why and first is not None:
+        why = _why_unkept(first, Ingredients.of(first, sources, has_references=False))
+    if why:
+        warnings.warn(f"the cache keeps nothing here: {why}; every run scores anew", RuntimeWarning, stacklevel=2)
+
+
+def _why_unkept(pair: Pair, found: Ingredients | None) -> str:
+    if found is None:
+        return "maps, or what stands beside them, are in memory or are folders (zarr)"
+    newest = max(max(stamp.mtime_ns, stamp.ctime_ns) for stamp in found.stamps)
+    if not _may_be_read_twice(pair, None, Limits()) and newest > time.time_ns() + AHEAD_NS:
+        return "stacks and videos are known by their times, which are in the future, or their file system has none"
+    return ""
+
+
+AHEAD_NS = 60_000_000_000
+"""Times so much later than now, in nanoseconds, are not going to be past while a run goes on."""
 
 
 def _is_kept(outcome: Any) -> bool:

@@ -41,8 +41,9 @@ def kept_outcomes(
     if kept.folder is None:
         yield from outcomes(dataset, pairs, reading, executor)
         return
-    from kldeval.engine.cache import CachedRun, run_key, store_of
+    from kldeval.engine.cache import CachedRun, run_key, store_of, warn_of_unkept
 
+    warn_of_unkept(dataset.tasks, None)
     with closing(store_of(kept.folder, run_key({"asked": kept.asked}, reading, CPU, ""))) as store:
         run = CachedRun(store, pairs, reading, has_references=False, form=kept.form)
         yield from run.answers(dataset.tasks, executor)

@@ -16,6 +16,7 @@ from kldeval.engine.computing import computing
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, count, printable
+from kldeval.executors.choice import executor_for
 from kldeval.executors.local import cores
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
@@ -276,7 +277,9 @@ def _bounds(dataset: Dataset, model: str, scored: _Scored, request: RunOptions) 
     names = set.intersection(*({one.name for one in found.rows().scores} for found in scored.outcomes.values()))
     pairs = [task[model] for task in dataset.tasks if model in task and task[model].name in names]
     reading = reading_of(scored.settings, request)
-    made, said = run_bounds(pairs, scored.settings, reading, rounding, request.jobs or cores())
+    dataset = replace(dataset, tasks=tuple({model: pair} for pair in pairs))
+    run = partial(outcomes, dataset, reading=reading, executor=executor_for(request))
+    made, said = run_bounds(pairs, scored.settings, reading, rounding, run)
     return {"bounds": made}, said
 
 
@@ -440,6 +443,11 @@ def _ready(
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     edges = _edges(settings, reading, dataset, executor, is_shard=request.shard is not None)
+    if request.cache is not None:
+        from kldeval.engine.cache import warn_of_unkept
+
+        why = "bins are made of all maps" if edges else "pixelwise terms are saved, too" if request.save_maps else ""
+        warn_of_unkept(dataset.tasks, around.sources, why)
     return _Ready(dataset, evaluator, reading, request, device, executor, edges)
 
 

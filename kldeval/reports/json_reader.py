@@ -260,7 +260,7 @@ def _validator(schema: str) -> Draft202012Validator:
     """The compiled schema; its references name the files beside it."""
     from jsonschema_rs import Draft202012Validator, Registry
 
-    folder = files(__package__.replace("results", "reports")) / "schemas"
+    folder = files(__package__) / "schemas"
     texts = {name: json.loads((folder / name).read_text(encoding="utf-8")) for name in SCHEMA_FILES.values()}
     registry = Registry([(f"json-schema:///{name}", {**text, "$id": name}) for name, text in texts.items()])
     return Draft202012Validator({"$id": "json-schema:///document", "$ref": SCHEMA_FILES[schema]}, registry=registry)

@@ -18,7 +18,6 @@ import numpy as np
 
 from kldeval.data.containers import Container
 from kldeval.data.readers.apart import ReaderLost, load_apart
-from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import check_size, unreadable
 from kldeval.digests import kept_by
 from kldeval.errors import count, printable
@@ -49,7 +48,6 @@ def contents(path: Path, limits: Limits) -> Container:
         UnreadableMap: it cannot be decoded.
         OSError: it cannot be opened.
     """
-    check_regular(path)
     if not is_expendable():
         found: Container = load_apart(__name__, path, limits, "contents")
         return found
@@ -269,10 +267,6 @@ _decoders: dict[str, tuple[int, _Decoder]] = {}
 """The open decoders by their videos, each with the number of the last request for one of its frames."""
 
 _requests = itertools.count()
-
-if hasattr(os, "register_at_fork"):
-    # a child that read on would move the place in the file that it shares with its parent
-    os.register_at_fork(after_in_child=_decoders.clear)
 
 
 def _opened(path: Path, number: int) -> _Decoder:
