@@ -7,12 +7,12 @@ of all that its pairs have in common. A file is not read again if its stamp tell
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import deque
 from dataclasses import field, replace
 from functools import partial
 from hashlib import blake2b, sha256
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,9 @@ NOTHING_READ: Mapping[str, str] = {}
 
 FILES = (Path, Member)
 """What has a stamp: a union of both, made anew for every part of every pair, would take longer than to ask for it."""
+
+UNSCORED = (Failure, Skipped)
+"""What needs no finishing."""
 
 
 def run_key(evaluator: Evaluator, reading: Reading, device: Device, context: str) -> str:
@@ -140,7 +143,7 @@ class Ingredients(NamedTuple):
     """What a row is made of, and how it was found; `files` are the paths of those parts that are in files.
 
     `has_references`: the row has the numbers of reference predictions, which one model of several has. `said` is None
-    of a part that is none, and the digest of fixations.
+    of a part that is none, "" of one in a file, and the digest of fixations.
     """
 
     name: str
@@ -164,7 +167,7 @@ class Ingredients(NamedTuple):
                     return None
                 files.append(file)
                 stamps.append(stamp)
-                said.append(None)
+                said.append("")
             elif part is None or isinstance(part, Fixations):
                 said.append(None if part is None else fixations_digest(part))
             else:
@@ -179,9 +182,8 @@ class Ingredients(NamedTuple):
     @property
     def witness(self) -> str:
         """128 bits that show that the parts are what they were: of each file its place and stamp, of fixations all."""
-        stamps = zip(self.files, self.stamps, strict=True)
-        seen = [(_place_of(part, *next(stamps)) if isinstance(part, FILES) else None) for part in self.parts]
-        text = repr((self.has_references, self.place, self.said, seen))
+        places = [*map(_place_of, self.files, (part for part in self.parts if isinstance(part, FILES)))]
+        text = repr((self.has_references, self.place, self.said, places, [*chain(*self.stamps)]))
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
     def is_settled(self, now_ns: int) -> bool:
@@ -217,11 +219,11 @@ class Ingredients(NamedTuple):
         return sha256(repr(contents).encode()).hexdigest()
 
 
-def _place_of(part: Path | Member, file: str, stamp: Stamp) -> tuple[Any, ...]:
-    """The path of a file, what is in it from all else there, and its stamp."""
-    if not file.startswith(os.sep):
-        file = f"{os.getcwd()}{os.sep}{file}"  # noqa: PTH109 - no links are followed
-    return (file, *stamp) if isinstance(part, Path) else (file, *stamp, part.name, part.module, repr(part.where))
+def _place_of(file: str, part: Path | Member) -> object:
+    """The path of the file that a part is in, and what tells the part from all else there."""
+    if not file.startswith("/"):
+        file = str(Path(file).absolute())  # no links are followed
+    return file if isinstance(part, Path) else (file, part.name, part.module, repr(part.where))
 
 
 class Known(NamedTuple):
@@ -289,12 +291,12 @@ class CachedPairs:
 
     def finish(self, begun: Sequence[_Begun | Known]) -> Sequence[NewRow | Known]:
         """What was found of each pair, to be kept where its files were the same before and after."""
-        live = [one.begun for one in begun if isinstance(one, _Begun) and not isinstance(one.begun, Failure | Skipped)]
+        live = [one.begun for one in begun if isinstance(one, _Begun) and not isinstance(one.begun, UNSCORED)]
         found = iter(self.pairs.finish(live) if live else ())
         return [
             one
             if isinstance(one, Known)
-            else self._fresh(one, one.begun if isinstance(one.begun, Failure | Skipped) else next(found))
+            else self._fresh(one, one.begun if isinstance(one.begun, UNSCORED) else next(found))
             for one in begun
         ]
 
@@ -347,6 +349,9 @@ class CachedRun:
 
     def _some(self, tasks: Sequence[Task], executor: Executor) -> Iterator[Answer]:
         """The outcomes of so many pairs as rows are held of."""
+        if self.store.is_empty:
+            yield from self._scored(tasks, {}, executor)
+            return
         kept: list[dict[str, Row]] = []
         known: dict[str, frozenset[str]] = {}
         rest: list[dict[str, Pair]] = []
@@ -465,7 +470,7 @@ HERE = LocalPool(1)
 
 def _is_kept(outcome: Outcome) -> bool:
     """Whether the same files give this outcome again: what could not be read now may be readable tomorrow."""
-    return isinstance(outcome, Score | Skipped) or outcome.stage == "check"
+    return isinstance(outcome, (Score, Skipped)) or outcome.stage == "check"
 
 
 def _is_plain(outcome: Outcome) -> bool:

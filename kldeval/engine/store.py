@@ -38,6 +38,9 @@ SECONDS_OF_LINE = 1.0
 SECONDS_OF_SYNC = 5.0
 """How often what was written is forced onto the disk."""
 
+SUFFIX = ".jsonl"
+"""That of segments."""
+
 LINES_KEPT = 16
 """Lines that are kept decoded: rows are asked for in about the order in which they were written."""
 
@@ -60,11 +63,11 @@ class Store:
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            paths = sorted(folder.glob("*.jsonl"))
+            names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))  # noqa: PTH208 - no paths yet
         except OSError as error:
             msg = f"--cache {printable(folder.parent)}: {(error.strerror or str(error)).lower()}"
             raise UsageProblem(msg) from error
-        self._paths = [path for path in paths if path.is_file()]
+        self._paths = [path for name in names if (path := folder / name).is_file()]
         self._places = _Places()
         # of every line its segment, and where in it it begins and ends
         self._lines = array("I"), array("q"), array("q")
@@ -73,6 +76,11 @@ class Store:
             self._index(number, path)
         self._places.sort()
         self._writer = _Segment(folder)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no rows were there when the store was opened."""
+        return not self._lines[0]
 
     def rows(self, name: str) -> Iterator[Row]:
         """The rows of the map `name` that were there when the store was opened, the newest last."""
@@ -235,7 +243,7 @@ class _Segment:
         writer = f"{node()}-{os.getpid()}"
         for number in count(time.time_ns()):
             with suppress(FileExistsError):
-                return os.open(self._folder / f"{writer}-{number}.jsonl", flags, 0o666)
+                return os.open(self._folder / f"{writer}-{number}{SUFFIX}", flags, 0o666)
         raise AssertionError  # the numbers do not end
 
     def _sync(self) -> None:
