@@ -37,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print; 1 if something that must hold does not."""
     options = _options(arguments)
     cases = [case for case in CASES if _is_wanted(case, options)]
+    kinds = [kind for kind in scale.KINDS if options.scale and not options.quick and _fits(kind, options.cases)]
+    if not cases and not kinds:
+        print("nothing is left to measure: --quick leaves out slow cases and what large runs cost", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory() as temporary:
         folders = partial(_made, options.folder or Path(temporary))
         rounds: dict[str, list[Round]] = {case.name: [] for case in cases}
@@ -47,17 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rounds[case.name] += measured if number >= 0 else []
         print(_machine())
         rows = [row_of(case, rounds[case.name]) for case in cases]
-        _print(rows)
+        if rows:
+            _print(rows)
         gpu_rows = gpu.measure_if_possible(folders) if options.gpu and cases else []
-        if options.scale and not options.quick:
-            patterns = [pattern.strip() for pattern in options.cases.split(",")]
-            scale.measure(Path(temporary) / "scale", patterns, large=options.large)
+        scale.measure(Path(temporary) / "scale", kinds, large=options.large)
     return int(any(row.verdict == "MISSED" for row in rows) or any("MISSED" in row for row in gpu_rows))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--cases", default="*", help="names of cases, with * for any text; commas separate")
+    parser.add_argument(
+        "--cases", type=named_cases, default="*", help="names of cases, with * for any text; commas separate"
+    )
     parser.add_argument("--quick", action="store_true", help="without the slow cases, three rounds")
     parser.add_argument("--rounds", type=int, help="rounds over all cases [default: 7; 3 if quick]")
     parser.add_argument("--folder", type=Path, help="keep the maps here for another time")
@@ -71,10 +76,29 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def named_cases(text: str) -> Sequence[str]:
+    """The cases that were asked for, of which some have a comma in their names.
+
+    Raises:
+        ArgumentTypeError: no case is called so.
+    """
+    names = [*(case.name for case in CASES), *scale.KINDS]
+    patterns = [text] if text in names else [pattern.strip() for pattern in text.split(",")]
+    for pattern in patterns:
+        if not any(_fits(name, [pattern]) for name in names):
+            msg = "\n  ".join((f"no case is called {pattern!r}; there are", *names))
+            raise argparse.ArgumentTypeError(msg)
+    return patterns
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
 def _is_wanted(case: Case, options: argparse.Namespace) -> bool:
     from kldeval.cli.main import COMMANDS
 
-    if not any(fnmatch(case.name, pattern.strip()) for pattern in options.cases.split(",")):
+    if not _fits(case.name, options.cases):
         return False
     if case.needs not in COMMANDS:
         print(f"{case.name}: left out, there is no command {case.needs!r} yet")

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,25 +60,26 @@ main()
 PAIRS = 400
 """Pairs of 480 x 640."""
 
+KINDS = ("cache", "memory", "pairing", "merge", "rasters", "dask")
+"""What is measured here, by the words of `--cases`."""
+
 ROUNDS = 5
 """Alternating runs, of whose ratios the median counts."""
 
 
-def measure(root: Path, patterns: Sequence[str], *, large: bool) -> int:
-    """Measure what fits one of the patterns, and print it; how many kinds of rows that were."""
-    kinds = {
+def measure(root: Path, kinds: Sequence[str], *, large: bool) -> None:
+    """Measure some of `KINDS`, and print it."""
+    measures = {
         "cache": _cache,
         "memory": partial(_memory, large=large),
         "pairing": _pairing,
         "merge": _merging,
         "rasters": _rasters,
+        "dask": partial(_dask, pairs=PAIRS),
     }
-    kinds |= {"dask": partial(_dask, pairs=PAIRS)}
-    wanted = [kind for kind in kinds if any(fnmatch(kind, pattern) for pattern in patterns)]
-    for kind in wanted:
-        for row in kinds[kind](root / kind):
+    for kind in kinds:
+        for row in measures[kind](root / kind):
             print("{:52} {:>10}  {}".format(*row), flush=True)
-    return len(wanted)
 
 
 def _memory(root: Path, *, large: bool) -> Iterator[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ import stat
 import time
 from contextvars import ContextVar
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kldeval.dataclass import NamedTuple
 from kldeval.detached import values_file
@@ -15,6 +15,7 @@ from kldeval.regular import open_regular
 from kldeval.suffixes import is_store
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Callable
     from contextvars import Token
     from pathlib import Path
@@ -57,7 +58,35 @@ def stamp_of(path: Path | str) -> Stamp | None:
         return ABSENT
     if not stat.S_ISREG(found.st_mode):
         return None
-    return Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    changed = found.st_ctime_ns if _notes_changes(found.st_dev) else NEVER_SETTLED
+    return Stamp(found.st_size, found.st_mtime_ns, changed, found.st_ino)
+
+
+NEVER_SETTLED = 1 << 62
+"""A time in the far future, in nanoseconds."""
+
+_WITHOUT_CHANGES = ("fuse", "vfat", "msdos", "exfat", "squashfs", "erofs", "iso9660", "udf", "cramfs", "romfs")
+"""How the names of file systems begin that have no time of change: `st_ctime` is another, which a program can restore.
+
+FUSE leaves it to the program behind it, and sshfs, rclone and squashfuse have the time of modification in its place; of
+two images with the same times, as those of reproducible builds, files of one size would be the same.
+"""
+
+_MOUNTS = "/proc/self/mountinfo"
+"""Where Linux lists what is mounted: a line has the device in its third field, and the file system after a dash."""
+
+
+@cache
+def _notes_changes(device: int) -> bool:
+    """Whether the file system of a device is none that is known to have no time of change."""
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123 - pathlib is not needed
+            lines = [line.split() for line in file]
+    except OSError:
+        return True  # another system
+    at = f"{os.major(device)}:{os.minor(device)}"
+    kinds = (line[line.index("-") + 1] for line in lines if line[2] == at)
+    return not any(kind.startswith(_WITHOUT_CHANGES) for kind in kinds)
 
 
 def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
@@ -68,6 +97,54 @@ def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
     """
     now_ns = time.time_ns() if now_ns is None else now_ns
     return now_ns - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
+
+
+class Request(NamedTuple):
+    """For whom files are read, and since when: what one command or one call of the library asks for, in any process."""
+
+    began_ns: int
+    key: str
+
+
+_REQUEST: ContextVar[Request | None] = ContextVar("the request that files are read for", default=None)
+
+
+def begin_request() -> None:
+    """Note that what is read from now on is for another request than what was read before."""
+    _REQUEST.set(None)
+
+
+def current_request() -> Request:
+    """The request that files are read for here."""
+    found = _REQUEST.get()
+    if found is None:
+        found = Request(time.time_ns(), os.urandom(8).hex())
+        _REQUEST.set(found)
+    return found
+
+
+def continue_request(found: Request) -> None:
+    """Note that what is read from now on is for this request, of another process or thread."""
+    _REQUEST.set(found)
+
+
+class Kept(NamedTuple):
+    """What is the same as long as that holds which is kept in memory of a file: its stamp, and who may rely on it."""
+
+    stamp: Stamp
+    request: str
+
+
+def kept_by(path: Path | str) -> Kept | None:
+    """By what to keep in memory what was read of a file; None of what has no stamp, such as a folder.
+
+    The stamp of a file that was written less than `SETTLED_NS` before the request, or since, does not tell that it is
+    not written again, and there is none of a URL: what is kept of these ends with the request.
+    """
+    stamp, now = stamp_of(path), current_request()
+    if stamp is None:
+        return None
+    return Kept(stamp, now.key if stamp == ABSENT or not is_settled(stamp, now.began_ns) else "")
 
 
 NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is read", default=None)
@@ -95,7 +172,7 @@ class Noting:
 
 
 @cache
-def _sha256() -> Callable[[Buffer], Any]:
+def _sha256() -> Callable[[Buffer], hashlib._Hash]:
     """That of `hashlib`, which is imported when it is first asked for: it loads OpenSSL."""
     from hashlib import sha256
 

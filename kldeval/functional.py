@@ -10,6 +10,7 @@ and for the settings that move it.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import lru_cache, partial
 from inspect import Parameter, Signature
@@ -25,7 +26,7 @@ from kldeval.metrics.binary import PixelMap, check_binary
 from kldeval.metrics.checks import check_choice, check_log_probabilities, reduced
 from kldeval.metrics.class_losses import LabelRule
 from kldeval.metrics.fixated_map import fixated_pixels
-from kldeval.metrics.registry import LABEL_METRICS, METRICS, is_on_scale
+from kldeval.metrics.registry import LABEL_METRICS, METRICS, cell_side, is_on_scale
 from kldeval.normalization.chain import normalise
 from kldeval.normalization.softmax import log_softmax
 from kldeval.parameters import BESIDE, OPTIONS, documentation, explicit, parameters_of, signature_parameters
@@ -36,13 +37,13 @@ from kldeval.scoring.pixels import PixelSide, array_values, density_of_block, te
 from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.spatial import arrays_laid_out, as_volumes, check_placeless
 from kldeval.scoring.views import scaled
-from kldeval.settings.auxiliary import STORED, beside_texts, chains_for
+from kldeval.settings.auxiliary import READING, STORED, beside_texts, chains_for
 from kldeval.settings.build import KNOWN_TEXTS
 from kldeval.settings.signature import signatures
 from kldeval.wording import python_words, speaks_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kldeval.arrays import AnyArray, Array
     from kldeval.grammar import Entry
@@ -81,12 +82,16 @@ def _function_of(entry: MetricEntry) -> Callable[..., Array]:
     signature = Signature(parameters, return_annotation="Array")
     known = [parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY]
     at = {parameter.name for parameter in parameters} - set(known)
+    required = [
+        one.name for one in parameters if one.default is Parameter.empty and one.kind is not Parameter.KEYWORD_ONLY
+    ]
     evaluate_arrays = _EVALUATE[entry.info.on]
 
     def function(*arrays: Any, **options: Any) -> Array:
         check_names([name for name in options if name not in at], known)
         bound = signature.bind(*arrays, **options)
         bound.apply_defaults()
+        _check_arrays({name: bound.arguments[name] for name in required})
         given = {key: value for key, value in bound.arguments.items() if value is not None}
         n = given.pop("spatial_axes", PLANE)
         with quiet(), python_words():
@@ -97,6 +102,19 @@ def _function_of(entry: MetricEntry) -> Callable[..., Array]:
     function.__doc__ = documentation(entry, parameters)
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
+
+
+def _check_arrays(given: Keywords) -> None:
+    """Refuse what is no array where one must be; a text may name a baseline.
+
+    Raises:
+        UsageProblem: naming the argument.
+    """
+    for name, value in given.items():
+        if not hasattr(value, "dtype") and not isinstance(value, str):
+            found = "missing" if value is None else f"of type {type(value).__name__}"
+            msg = f"{name} is {found}: it must be an array, as numpy.asarray or torch.as_tensor makes"
+            raise UsageProblem(msg)
 
 
 def _of_volumes(entry: MetricEntry, given: Keywords, n: int) -> Array:
@@ -168,7 +186,21 @@ def _of_maps(entry: MetricEntry, given: Keywords, space: tuple[int, ...] = ()) -
     sides = _values_of(entry, {"pred": pred, "gt": gt}, checked, parameters, options)
     in_space = entry.info.in_space if space else None
     function = entry.function if in_space is None else partial(in_space, space=space)
-    return returned_as(function(*sides, checked, **parameters), pred, gt)
+    value = function(*sides, checked, **parameters)
+    warn_of_one_cell(entry.name, parameters, space or pred.shape[-2:], stacklevel=4)
+    return returned_as(value, pred, gt)
+
+
+def warn_of_one_cell(name: str, parameters: Mapping[str, Any], space: Sequence[int], *, stacklevel: int) -> None:
+    """Warn that a metric cannot tell maps of the shape `space` apart, each of which is one cell to it."""
+    side = cell_side(name, parameters)
+    if 1 < max(space) <= side:
+        size = "x".join(map(str, space))
+        msg = (
+            f"{name} makes one cell of maps of the shape {size}, whose sides are no longer than its factor of {side}: "
+            f"it is 0 whatever they hold; {name}(factor=1) takes every pixel for a cell"
+        )
+        warnings.warn(msg, RuntimeWarning, stacklevel=stacklevel)
 
 
 def _of_fixations(entry: MetricEntry, given: Keywords) -> Array:
@@ -363,14 +395,22 @@ def _metric_settings(name: str, **options: Any) -> Settings:
     return replace(found, masks="")  # an array may hold many maps, whose type says the scale of all
 
 
+_OF_FILES = frozenset(
+    {
+        *("missing", "pred_scale", "gt_scale", "resize", "color", "group_by", "fixations", "mask", "weights"),
+        *("nodata", "nodata_pred", "other_map", *(f"fixation_{part}" for part in READING)),
+    }
+)
+"""What moves the numbers of files alone: how these are read, and what stands beside them."""
+
+
 def option_settings(options: Keywords) -> Settings:
     """The settings that the options of `evaluate` stand for, of maps that are given as arrays.
 
     Raises:
         UnknownName, UsageProblem: an option is unknown or has no meaning.
     """
-    of_files = {"missing", "pred_scale", "gt_scale", "resize", "color", "group_by", "fixations", "mask", "weights"}
-    check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
+    check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - _OF_FILES)
     return requested({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 
 

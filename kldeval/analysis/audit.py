@@ -6,15 +6,18 @@ Each ground truth is read once for all predictions, and each pair answers all co
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import astuple, fields
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from kldeval.conventions import CONVENTIONS, convention
-from kldeval.data.dataset import select_models
+from kldeval.data.dataset import notes_of_share, select_models
 from kldeval.data.load import sized_pair
 from kldeval.dataclass import dataclass
-from kldeval.engine.device import Device
+from kldeval.engine.device import CPU
+from kldeval.engine.kept_rows import KeptRows, kept_outcomes
 from kldeval.engine.report_builder import provenance_of
-from kldeval.engine.run import outcomes
+from kldeval.engine.run import check_saving
 from kldeval.engine.worker import both_loaded, reading_of
 from kldeval.executors.choice import executor_for
 from kldeval.grammar import parse_all
@@ -24,7 +27,8 @@ from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import AS_IS
 from kldeval.records import Failure
 from kldeval.reports.audit import EPSILONS, summarise_audit
-from kldeval.reports.audit_documents import AuditedMap, ConventionFacts
+from kldeval.reports.audit_documents import AuditedMap, ConventionFacts, RoundingBounds
+from kldeval.reports.outcome_rows import RowForm
 from kldeval.scoring.diagnostics import notes, swapped
 from kldeval.scoring.evaluator import PartialAnswers, SharedEvaluator
 from kldeval.scoring.plan import UNCOVERED, quantity_of, uncovered_quantities
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     from kldeval.memory import MapFolder
     from kldeval.normalization.chain import Chain
     from kldeval.records import Pair
-    from kldeval.reports.audit_documents import Audit, RoundingBounds
+    from kldeval.reports.audit_documents import Audit
     from kldeval.run_options import Progress, RunOptions
     from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
@@ -60,6 +64,12 @@ class AuditPlan:
     quantities: tuple[Quantity, ...]
     curve: tuple[str, ...]
     rounding: str = ""
+
+    @property
+    def asked(self) -> str:
+        """All that is asked of a pair, as a text that differs where an answer may."""
+        asked = {quantity.name: quantity.settings for quantity in self.quantities}
+        return repr(("audit", [*self.settings], self.reference, asked, self.curve, self.rounding))
 
 
 def plan_audit(
@@ -115,9 +125,10 @@ def audit(
     reading = reading_of(settings, request)
     found: list[tuple[str, Failure | _Noticed]] = []
     n_pairs = dataset.count
-    for answer in outcomes(
-        dataset, _Auditing(plan, SharedEvaluator(plan.quantities), reading), reading, executor_for(request)
-    ):
+    check_saving(dataset, {model: (pred, gt) for model, pred in preds.items()}, settings, request)
+    kept = KeptRows(request.cache, plan.asked, _form_of(plan))
+    work = _Auditing(plan, SharedEvaluator(plan.quantities), reading)
+    for answer in kept_outcomes(dataset, work, reading, executor_for(request), kept):
         found.append((answer.model, answer.outcome))
         if progress:
             progress(answer, n_pairs)
@@ -132,8 +143,8 @@ def audit(
             for model in preds
         },
         plan.reference,
-        {**provenance_of(gt, gt, _CPU, request), "pred": [str(pred) for pred in preds.values()]},
-        (*said, *dataset.notes, *_notes([one for _, one in read], settings)),
+        {**provenance_of(gt, gt, CPU, request), "pred": [str(pred) for pred in preds.values()]},
+        (*said, *dataset.notes, *notes_of_share(request), *_notes([one for _, one in read], settings)),
         curve=bool(plan.curve),
         rounding=plan.rounding,
     )
@@ -161,8 +172,6 @@ def traits_of(settings: Settings, formula: str) -> ConventionFacts:
 
 _LINES = {MAP: "map", (-1,): "rows", (-2,): "columns"}
 
-_CPU = Device("cpu", "cpu")
-
 
 @dataclass(frozen=True, slots=True)
 class _Noticed:
@@ -170,6 +179,46 @@ class _Noticed:
 
     audited: AuditedMap
     remarks: tuple[str, ...]
+
+
+def _form_of(plan: AuditPlan) -> RowForm:
+    """How maps are written as rows: what conventions say, in their order and without their names."""
+    return RowForm(partial(_row_of, [*plan.settings]), partial(_found_of, [*plan.settings]), _has_words)
+
+
+_OF_MAP = [one.name for one in fields(AuditedMap) if one.name not in ("name", "values", "refusals", "bounds")]
+
+
+def _row_of(names: Sequence[str], found: _Noticed) -> dict[str, Any]:
+    audited = found.audited
+    answers = {**audited.values, **audited.refusals}
+    return {
+        "map": [getattr(audited, one) for one in _OF_MAP],
+        "answers": [answers[name] for name in names],
+        "bounds": [astuple(audited.bounds[name]) for name in names] if audited.bounds else [],
+        "remarks": found.remarks,
+    }
+
+
+def _found_of(names: Sequence[str], name: str, row: dict[str, Any]) -> _Noticed:
+    of_map = dict(zip(_OF_MAP, row["map"], strict=True))
+    answers = dict(zip(names, row["answers"], strict=True))
+    bounds = {
+        convention: RoundingBounds(kind, low, high, outer, dither and tuple(dither), reason)
+        for convention, (kind, low, high, outer, dither, reason) in zip(names, row["bounds"], strict=False)
+    }
+    audited = AuditedMap(
+        name,
+        **{**of_map, "curve": tuple(of_map["curve"])},
+        values={name: answer for name, answer in answers.items() if not isinstance(answer, str)},
+        refusals={name: answer for name, answer in answers.items() if isinstance(answer, str)},
+        bounds=bounds,
+    )
+    return _Noticed(audited, tuple(row["remarks"]))
+
+
+def _has_words(found: _Noticed) -> bool:
+    return bool(found.audited.refusals) or any(one.reason for one in found.audited.bounds.values())
 
 
 def _sorted(failures: Iterable[Failure]) -> tuple[Failure, ...]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from kldeval.conventions.definitions import family
+from kldeval.data.dataset import notes_of_share
 from kldeval.dataclass import NamedTuple
 from kldeval.engine.run import run_models
 from kldeval.errors import UsageProblem
@@ -57,7 +58,7 @@ def audit_companion(
         {model: _failures([run.reports[model] for run in runs]) for model in preds},
         rows.definitions[0].name,
         {**first.provenance, "pred": [str(pred) for pred in preds.values()]},
-        tuple(dict.fromkeys(notes)),
+        tuple(dict.fromkeys((*notes, *notes_of_share(request)))),
         metric=metric,
         column=next(iter(first.columns.values())),
     )

@@ -12,6 +12,7 @@ from kldeval.data.load import load_pair
 from kldeval.data.template_suggestion import propose
 from kldeval.dataclass import dataclass
 from kldeval.engine.auxiliary import open_auxiliary
+from kldeval.engine.computing import check_computing
 from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_masks
 from kldeval.engine.worker import reading_of
 from kldeval.executors.choice import executor_for
@@ -38,10 +39,14 @@ if TYPE_CHECKING:
 def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, request: RunOptions) -> Inspection:
     """The pairing of two files or folders, or of a manifest, and what stands against scoring each pair.
 
+    A device that is named is asked for as an evaluation asks for it; nothing is computed there.
+
     Raises:
-        UsageProblem: the paths cannot be paired at all.
+        UsageProblem: the paths cannot be paired at all, or an evaluation would have no such device.
+        MissingDependency: the device is not there.
     """
     dataset = select(pred, gt, settings, request)
+    check_computing(settings, request)
     settings = with_manifest_masks(
         resolve_target_kind(settings, dataset.undivided, reading_of(settings, request)), dataset.undivided
     )

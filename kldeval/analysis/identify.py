@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from itertools import chain, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.analysis.candidates import RESIZES, candidates, quantities
 from kldeval.conventions.definitions import family
-from kldeval.data.dataset import select_models
+from kldeval.data.dataset import notes_of_share, select_models
 from kldeval.dataclass import dataclass
-from kldeval.engine.run import outcomes, run_models
+from kldeval.engine.kept_rows import KeptRows, kept_outcomes
+from kldeval.engine.run import check_saving, run_models
 from kldeval.engine.worker import both_loaded, reading_of
 from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.executors.choice import executor_for
 from kldeval.records import Failure
 from kldeval.reports.identification import Guess, identify_number, identify_row
 from kldeval.reports.moments import exact_mean, exact_sum, weighted_mean
+from kldeval.reports.outcome_rows import RowForm
 from kldeval.scoring.evaluator import PartialAnswers, SharedEvaluator
 from kldeval.scoring.plan import divisor
 from kldeval.settings.auxiliary import restrict_to
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from kldeval.reports.documents import Report
     from kldeval.reports.identification import Identification, Published
     from kldeval.run_options import Progress, RunOptions
+    from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
 
     Shape = tuple[int, ...]
@@ -110,16 +115,17 @@ def identify(
     """
     dataset = select_models({MODEL: request.pred}, request.gt, None, request.options)
     _refuse(dataset.failures[MODEL])
+    notes = (*dataset.notes, *notes_of_share(request.options))
     averaging = _averaging([pair.name for pair in dataset.firsts], request.options.group_by)
     found, differ = _kld_guesses(dataset, request, averaging, progress)
     if [target.metric for target in targets] == [KLD]:
-        return _signed(identify_number(targets[0], found, dataset.count, dataset.notes), found, averaging)
+        return _signed(identify_number(targets[0], found, dataset.count, notes), found, averaging)
     guesses: dict[str, Iterable[Guess]] = {KLD: found}
     for metric in dict.fromkeys(target.metric for target in targets):
         if metric != KLD:
             reports = _auxiliary_reports(metric, request, differ=differ, progress=progress)
             guesses[metric] = list(_companion_guesses(reports, dataset.count, averaging, differ=differ))
-    return _signed(identify_row(targets, guesses, dataset.count, dataset.notes), found, averaging)
+    return _signed(identify_row(targets, guesses, dataset.count, notes), found, averaging)
 
 
 def _averaging(names: Sequence[str], group_by: str | None) -> Averaging:
@@ -213,14 +219,42 @@ def _sums(
     reading = reading_of(wanted[0].settings, request.options)
     measuring = _Measuring(SharedEvaluator(wanted), reading)
     n_pairs = dataset.count
-    for answer in outcomes(dataset, measuring, reading, executor_for(request.options)):
-        if isinstance(answer.outcome, Failure):
-            _refuse([answer.outcome])
-        else:
-            sums.add(answer.name, *answer.outcome)
-        if progress:
-            progress(answer, n_pairs)
+    check_saving(dataset, {MODEL: (request.pred, request.gt)}, wanted[0].settings, request.options)
+    kept = KeptRows(request.options.cache, *_as_rows(wanted))
+    answers = kept_outcomes(dataset, measuring, reading, executor_for(request.options), kept)
+    with closing(answers):  # what a refusal ends is kept as well
+        for answer in answers:
+            if isinstance(answer.outcome, Failure):
+                _refuse([answer.outcome])
+            else:
+                sums.add(answer.name, *answer.outcome)
+            if progress:
+                progress(answer, n_pairs)
     return sums
+
+
+def _as_rows(wanted: Sequence[Quantity]) -> tuple[str, RowForm]:
+    """What is asked of a pair, and how its answers are written: in the order of the quantities, without their names."""
+    names = [quantity.name for quantity in wanted]
+    asked = repr(("identify", [(quantity.name, quantity.settings) for quantity in wanted]))
+    return asked, RowForm(partial(_row_of, names), partial(_found_of, names), _has_words)
+
+
+def _row_of(names: Sequence[str], found: tuple[tuple[Shape, Shape], dict[str, float | str]]) -> dict[str, Any]:
+    shapes, answers = found
+    return {"shapes": shapes, "answers": [answers[name] for name in names]}
+
+
+def _found_of(
+    names: Sequence[str], name: str, row: dict[str, Any]
+) -> tuple[tuple[Shape, Shape], dict[str, float | str]]:
+    del name
+    pred, gt = map(tuple, row["shapes"])
+    return (pred, gt), dict(zip(names, row["answers"], strict=True))
+
+
+def _has_words(found: tuple[object, dict[str, float | str]]) -> bool:
+    return any(isinstance(answer, str) for answer in found[1].values())
 
 
 @dataclass(frozen=True, slots=True)

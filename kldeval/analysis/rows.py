@@ -160,7 +160,7 @@ def run_rows(
     )
 
 
-_IDLE = ("baselines", "bounds", "fixations", "shard", "per_class", "cache")
+_IDLE = ("baselines", "bounds", "fixations", "shard", "per_class", "cache", "digests")
 """What a run may be asked for and rows have no use for."""
 
 
@@ -175,6 +175,9 @@ def _refuse_idle(request: RunOptions) -> None:
             flag = "--" + name.replace("_", "-")
             msg = f"{flag} has no meaning for rows, which have no number per map; --format csv has every row"
             raise UsageProblem(msg)
+    if request.device not in ("auto", "cpu"):
+        msg = f"--device {request.device} has no meaning for rows, which the CPU scores; leave it out"
+        raise UsageProblem(msg)
 
 
 def _infinite(keys: Sequence[str], values: Mapping[str, Floats]) -> Iterator[str]:

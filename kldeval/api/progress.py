@@ -23,10 +23,10 @@ def shown_progress(progress: bool | Told | None, *, is_open_ended: bool = False)
     if callable(progress):
         yield progress
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from kldeval.writers.progress import ProgressBar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("pairs", total=None)
-        yield lambda _outcome, total: bar.update(task, advance=1, total=None if is_open_ended else total)
+    bar = ProgressBar(is_open_ended=is_open_ended)
+    try:
+        yield bar.advance
+    finally:
+        bar.stop()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kldeval.api.sources import BESIDE, beside, check_paired, class_axes, folder_of, is_path
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import NamedTuple
+from kldeval.digests import begin_request
 from kldeval.errors import UnknownName, UsageProblem
 from kldeval.functional import check_names, requested
 from kldeval.memory import NamedMaps
@@ -74,6 +75,7 @@ def library_call(
         UnknownName: a keyword does not exist.
         UsageProblem: one has no meaning.
     """
+    begin_request()
     options = {name: value for name, value in keywords.items() if value is not None}
     # audit has conventions, which check_names says
     of_evaluate = [name for name in options if name in OPTIONS and not {name, f"{name}s"} & {*known}]
@@ -105,8 +107,11 @@ def path_of(value: Any, name: str) -> Path:
     """The path that a keyword names.
 
     Raises:
-        UsageProblem: it is "", which would be the current folder.
+        UsageProblem: it is "", which would be the current folder, or no path.
     """
+    if not is_path(value):
+        msg = f"{name} is of type {type(value).__name__}; give the name of a folder or a file, a text or a Path"
+        raise UsageProblem(msg)
     if value == "":
         msg = f'{name} is empty (""); give the name of a folder or a file'
         raise UsageProblem(msg)

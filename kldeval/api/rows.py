@@ -11,7 +11,7 @@ from kldeval.analysis.rows import run_rows
 from kldeval.api.failing import OnFailure, check_on_failure, tell
 from kldeval.api.progress import shown_progress
 from kldeval.api.request import library_call
-from kldeval.api.shown import Saved, extra_package, members
+from kldeval.api.shown import Saved, extra_package
 from kldeval.api.sources import folder_of, is_array, is_path
 from kldeval.arrays import as_numpy
 from kldeval.errors import UsageProblem, count
@@ -47,6 +47,7 @@ class Rows(Saved, documents.RowsReport):
 
     __slots__ = ()
     _record = documents.RowsReport
+    _uncompared = ("provenance", "by_row")  # single rows are not saved
 
     def __getitem__(self, key: str) -> documents.RowSummary:
         """What is said of a number of all rows; its name in Python, such as `same_top`, is known as well."""
@@ -57,13 +58,6 @@ class Rows(Saved, documents.RowsReport):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.summaries)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, documents.RowsReport):
-            return NotImplemented
-        return {**members(self), "by_row": None} == {**members(other), "by_row": None}
-
-    __hash__ = None  # type: ignore[assignment] # a document holds mappings
 
     def keys(self) -> tuple[str, ...]:
         """The metrics, and what stands beside them."""

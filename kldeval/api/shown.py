@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, TypeVar
 
@@ -19,7 +21,6 @@ from kldeval.parameters import completed
 from kldeval.wording import in_python, speaks_python
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     from kldeval.reports.strips import Strip
@@ -125,6 +126,11 @@ class AnswerDocument(Shown, ABC):
     __slots__ = ()
     provenance: Mapping[str, object]
 
+    def __eq__(self, other: object) -> bool:
+        return says_the_same(self, other) if isinstance(other, type(self)) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment] # a document holds mappings
+
     @abstractmethod
     def _json(self) -> str:
         """The JSON document."""
@@ -155,11 +161,15 @@ class AnswerDocument(Shown, ABC):
 
 
 class Saved(Shown):
-    """A document that is written in every format of the command line; `_record` is what it is a document of."""
+    """A document that is written in every format of the command line; `_record` is what it is a document of.
+
+    Documents are equal that say the same, whatever their provenance and what else is `_uncompared`.
+    """
 
     __slots__ = ()
     _of_audits = False
     _record: ClassVar[type]
+    _uncompared: ClassVar[tuple[str, ...]] = ("provenance",)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -178,9 +188,7 @@ class Saved(Shown):
         return cls.of(found)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, self._record):
-            return NotImplemented
-        return members(self) == members(other)
+        return says_the_same(self, other, self._uncompared) if isinstance(other, self._record) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment] # a document holds mappings
 
@@ -262,6 +270,28 @@ def extra_package(name: str, why: str, extra: str) -> Any:
         MissingDependency: it cannot be imported; the message says what to install.
     """
     return load_package(name, why, f"pip install 'kldeval[{extra}]'")
+
+
+def says_the_same(one: Any, other: Any, uncompared: Sequence[str] = ("provenance",)) -> bool:
+    """Whether two documents say the same, whatever computed it: where, when and by how many workers is not compared."""
+    found = (members(document) for document in (one, other))
+    first, second = ({name: value for name, value in held.items() if name not in uncompared} for held in found)
+    return _is_equal(first, second)
+
+
+def _is_equal(one: Any, other: Any) -> bool:
+    """Whether two values are equal, a number that is undefined (nan) to another such."""
+    if one == other:
+        return True
+    if isinstance(one, float) and isinstance(other, float):
+        return isnan(one) and isnan(other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return list(one) == list(other) and all(_is_equal(one[key], other[key]) for key in one)
+    if is_dataclass(one) and isinstance(other, type(one)):
+        return _is_equal(members(one), members(other))
+    if isinstance(one, Sequence) and isinstance(other, Sequence) and not isinstance(one, str):
+        return len(one) == len(other) and all(map(_is_equal, one, other))
+    return False
 
 
 def members(document: Any) -> dict[str, Any]:

@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from kldeval.writers.page import Page
 
 
+def answers_help() -> str:
+    """What the help of `--format` says of an answer."""
+    from kldeval.cli.reporting import formats_help
+    from kldeval.writers.answer_files import answer_formats
+
+    return formats_help(answer_formats())
+
+
 class AnswerOptions(OptionGroup):
     """How an answer is written."""
 
-    format_: str = option(
-        "--format", default="table", metavar="NAME", help="table, json, markdown or html [default: table]."
-    )
+    format_: str = option("--format", default="table", metavar="NAME", help_of=answers_help)
     output: tuple[Path, ...] = option(
         "-o",
         "--output",
@@ -41,12 +47,9 @@ def check_answer(options: AnswerOptions) -> None:
         UsageProblem: naming the format, or the file.
     """
     from kldeval.cli.reporting import check_outputs
-    from kldeval.grammar import unknown
-    from kldeval.writers.answer_files import FORMATS, answer_format
+    from kldeval.writers.answer_files import answer_format
 
-    known = ["table", *dict.fromkeys(FORMATS.values())]
-    if options.format_ not in known:
-        raise unknown("format", options.format_, known)
+    check_answer_format(options.format_)
     for path in options.output:
         answer_format(path)
     check_outputs(options.output)
@@ -56,11 +59,31 @@ def deliver_answer(
     page: Page, json: str, facts: Mapping[str, object], options: AnswerOptions, charts: Sequence[Chart] = ()
 ) -> None:
     """Write an answer to the files that were named, and to standard output; HTML has its charts as well."""
-    from kldeval.cli.messages import drawn, show
     from kldeval.writers.answer_files import answer_format, answer_text
     from kldeval.writers.files import write_atomically
 
     for path in options.output:
         write_atomically(path, answer_text(answer_format(path), page, json, facts, charts))
-    is_table = options.format_ == "table"
-    show(drawn(page) if is_table else answer_text(options.format_, page, json, facts, charts))
+    show_answer(options.format_, page, json, facts, charts)
+
+
+def check_answer_format(name: str) -> None:
+    """Refuse a format that an answer does not have.
+
+    Raises:
+        UnknownName: it has none of this name.
+    """
+    from kldeval.grammar import unknown
+    from kldeval.writers.answer_files import answer_formats
+
+    known = answer_formats()
+    if name not in known:
+        raise unknown("format", name, known)
+
+
+def show_answer(name: str, page: Page, json: str, facts: Mapping[str, object], charts: Sequence[Chart] = ()) -> None:
+    """Write an answer to standard output, the table as wide as the terminal."""
+    from kldeval.cli.messages import drawn, show
+    from kldeval.writers.answer_files import answer_text
+
+    show(drawn(page) if name == "table" else answer_text(name, page, json, facts, charts))

@@ -10,6 +10,7 @@ from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, flag_option, option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import on_terminal, render_options, say, show
 from kldeval.cli.options import (
+    CacheOptions,
     EngineOptions,
     FileOptions,
     FixationNamingOptions,
@@ -18,7 +19,7 @@ from kldeval.cli.options import (
     ReadingOptions,
     request_from,
 )
-from kldeval.cli.reporting import VerboseOptions, check_outputs
+from kldeval.cli.reporting import VerboseOptions, check_outputs, formats_help
 from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
@@ -32,8 +33,21 @@ PREDS_AND_GT = 2
 """At least so many paths."""
 
 
+def _known_formats() -> str:
+    from kldeval.writers import FORMATS, WRITERS
+
+    return formats_help(name for name in WRITERS if FORMATS[name].info.of_audits)
+
+
 class AuditOptions(
-    ReadingOptions, VerboseOptions, ProgressOptions, NamingOptions, FixationNamingOptions, FileOptions, EngineOptions
+    ReadingOptions,
+    VerboseOptions,
+    ProgressOptions,
+    NamingOptions,
+    FixationNamingOptions,
+    FileOptions,
+    EngineOptions,
+    CacheOptions,
 ):
     """The options of `kldeval audit`."""
 
@@ -58,7 +72,7 @@ class AuditOptions(
         "--format",
         default="table",
         metavar="NAME",
-        help="table, json, csv, tsv, markdown, latex or html [default: table].",
+        help_of=_known_formats,
     )
     output: tuple[Path, ...] = option(
         "-o",

@@ -8,7 +8,7 @@ import click
 
 from kldeval.cli.groups import DEBUG, FilePath, flag_option, option, takes
 from kldeval.cli.help import GroupedCommand
-from kldeval.cli.messages import drawn, is_on_terminal, show
+from kldeval.cli.messages import drawn, show
 from kldeval.cli.options import (
     AuxiliaryNamingOptions,
     ComputingOptions,
@@ -64,11 +64,10 @@ def command(paths: tuple[Path, ...], options: CheckOptions) -> int:
         raise UsageProblem(msg)
     settings = settings_from(options, manifest=options.manifest)
     from kldeval.analysis.check import inspect
-    from kldeval.writers.small_pages import inspection_page, inspection_text
+    from kldeval.writers.small_pages import inspection_page
 
     inspection: Inspection = inspect(pred, gt, settings, request_from(options))
-    shown = (inspection, options.pairs)
-    show(drawn(inspection_page(*shown)) if is_on_terminal() else inspection_text(*shown))
+    show(drawn(inspection_page(inspection, options.pairs)))
     return 1 if inspection.failures or not inspection.rows else 0
 
 
@@ -79,8 +78,7 @@ def _check_rows(pred: Path | None, gt: Path | None, options: CheckOptions) -> in
         UsageProblem: they cannot be paired, or something is asked for that rows do not have.
     """
     from kldeval.analysis.rows import run_rows
-    from kldeval.errors import count
-    from kldeval.writers.lines import one_line
+    from kldeval.writers.rows_page import checked_rows_page
 
     asked = with_defaults(options)
     settings = settings_from(asked, manifest=options.manifest)
@@ -92,8 +90,5 @@ def _check_rows(pred: Path | None, gt: Path | None, options: CheckOptions) -> in
         labels=options.labels,
         ignore_index=ignored_label(options.ignore_index),
     )
-    lines = [f"{failure.stage}  {one_line(failure.name)}  {one_line(failure.message)}" for failure in found.failures]
-    lines += [f"note: {note}" for note in found.notes]
-    rows = f"{count(found.n, 'row')} of {count(len(found.owners), 'map')} can be scored"
-    show("\n".join([*lines, f"{rows}, {count(len(found.failures), 'problem')}"]) + "\n")
+    show(drawn(checked_rows_page(found)))
     return 1 if found.failures or not found.n else 0

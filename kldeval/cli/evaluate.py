@@ -199,6 +199,7 @@ def _check_run(settings: Settings, options: EvaluateOptions) -> None:
     from kldeval.engine.device import check_device
     from kldeval.executors.choice import is_cluster
     from kldeval.run_options import parse_shape
+    from kldeval.templates import check_grouping
 
     request = request_from(options)
     if not (is_cluster(request) or request.manifest):
@@ -206,6 +207,8 @@ def _check_run(settings: Settings, options: EvaluateOptions) -> None:
         check_device(request.device, settings)
     if request.shape:
         parse_shape(request.shape)
+    if request.group_by is not None:
+        check_grouping(request.group_by)
 
 
 def _check_shard(shard: str, options: EvaluateOptions) -> None:

@@ -8,6 +8,7 @@ from kldeval.cli.groups import FilePath, flag_option, option, text_option
 from kldeval.cli.model_options import GateOptions, NameOptions, ResamplingOptions, SortOptions
 from kldeval.cli.options import (
     AuxiliaryNamingOptions,
+    CacheOptions,
     ComputingOptions,
     FileOptions,
     GroupOptions,
@@ -39,6 +40,7 @@ class EvaluateOptions(
     PictureOptions,
     ProgressOptions,
     ComputingOptions,
+    CacheOptions,
 ):
     """The options of `kldeval evaluate`."""
 
@@ -55,11 +57,6 @@ class EvaluateOptions(
         type=FilePath(),
         metavar="DIR",
         help="Write the rows as DIR/part-NNNNNN.parquet while maps are scored.",
-    )
-    cache: Path | None = option(
-        type=FilePath(),
-        metavar="DIR",
-        help="Keep the scores in DIR: pairs that have not changed are not scored again.",
     )
     bounds: str | None = text_option(
         "HOW", "What rounding (round or floor) of 8-bit predictions leaves open of kld and ce."

@@ -83,6 +83,16 @@ class Option(click.Option):
 
     _has_default, _default = False, None
 
+    def __init__(self, *arguments: Any, help_of: Callable[[], str] | None = None, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self._help_of = help_of
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """What the help says of it; of one with `help_of` that is worked out now, for it names what is registered."""
+        if self._help_of is not None:
+            self.help = self._help_of()
+        return super().get_help_record(ctx)
+
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
     ) -> tuple[Any, list[str]]:

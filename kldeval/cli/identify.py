@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.cli.answers import answers_help, check_answer_format, show_answer
 from kldeval.cli.groups import DEBUG, WholeNumber, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
-from kldeval.cli.messages import drawn, show
 from kldeval.cli.options import (
     READING,
+    CacheOptions,
     EngineOptions,
     FileOptions,
     FixationNamingOptions,
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-FORMATS = "table", "json"
-
-
 class IdentifyOptions(
-    ReadingOptions, ProgressOptions, NamingOptions, FixationNamingOptions, GroupOptions, FileOptions, EngineOptions
+    ReadingOptions,
+    ProgressOptions,
+    NamingOptions,
+    FixationNamingOptions,
+    GroupOptions,
+    FileOptions,
+    EngineOptions,
+    CacheOptions,
 ):
     """The options of `kldeval identify`."""
 
@@ -48,7 +53,7 @@ class IdentifyOptions(
     )
     resize: str | None = text_option("HOW", "For the conventions that have no resizing of their own, as in evaluate.")
     color: str | None = text_option("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
-    format_: str = option("--format", default="table", metavar="NAME", help="table or json [default: table].")
+    format_: str = option("--format", default="table", metavar="NAME", help_of=answers_help)
     quiet: bool = option("-q", "--quiet", is_flag=True, help="No progress on stderr, errors only.")
     jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Threads [default: one per core].")
 
@@ -76,13 +81,11 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     check_there((pred, gt))
     from kldeval.cli.terminal import progress_bar
     from kldeval.errors import UsageProblem
-    from kldeval.grammar import unknown
     from kldeval.metrics.registry import METRICS
     from kldeval.reports.identification import published_value
     from kldeval.writers.small_pages import identification_json, identification_page
 
-    if options.format_ not in FORMATS:
-        raise unknown("format", options.format_, FORMATS)
+    check_answer_format(options.format_)
     targets = [published_value(text) for text in options.values]
     metrics = [target.metric for target in targets]
     twice = next((metric for metric in metrics if metrics.count(metric) > 1), None)
@@ -97,6 +100,5 @@ def command(pred: Path, gt: Path, options: IdentifyOptions) -> int:
     request = IdentifyRequest(pred, gt, request_from(options), options.resize, options.color, reading)
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         found = identify(targets, request, progress)
-    json = options.format_ == "json"
-    show(identification_json(found) if json else drawn(identification_page(found)))
+    show_answer(options.format_, identification_page(found), identification_json(found), {})
     return 0 if found.guesses or found.joint else 1

@@ -42,7 +42,7 @@ COMMANDS = {
 }
 """Every command with its line in the help; its file is `kldeval/cli/NAME.py`, holding `command`."""
 
-EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 130, 141
+EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 130, 141
 
 EPILOG = """\b
 Exit codes: 0 all maps scored; 1 a report was written but some maps failed, or none could be scored;
@@ -165,9 +165,9 @@ def run_arguments(arguments: Sequence[str]) -> int:
         if "--debug" in arguments:
             import traceback
 
-            from kldeval.cli.messages import say_trace
+            from kldeval.cli.messages import say_lines
 
-            say_trace(traceback.format_exc())
+            say_lines(traceback.format_exc())
         return _said(error)
     return outcome if isinstance(outcome, int) else 0
 
@@ -180,13 +180,13 @@ def _debugged(is_asked: bool) -> Iterator[None]:  # noqa: FBT001 - the one thing
         return
     import logging
 
-    from kldeval.cli.messages import say_trace
+    from kldeval.cli.messages import say_lines
 
     class Handler(logging.Handler):
         """Writes what is logged to standard error."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            say_trace(self.format(record))
+            say_lines(self.format(record))
 
     logger, handler = logging.getLogger("kldeval"), Handler()
     logger.addHandler(handler)
@@ -210,8 +210,13 @@ def _flushed(code: int) -> int:
 
 def _said(error: BaseException) -> int:
     """The exit code for an error, after a line about it on stderr."""
+    from kldeval.cli.messages import say, say_lines
+
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # click 8.1 has none
+        say_lines(str(error))
+        return EXIT_USAGE
     if isinstance(error, click.ClickException):
-        _printable(error).show()
+        say(_misuse(error))
         return error.exit_code
     from kldeval.cli.terminal import ReaderGone, discard_output
 
@@ -220,38 +225,34 @@ def _said(error: BaseException) -> int:
     if isinstance(error, (BrokenPipeError, ReaderGone)):
         return EXIT_BROKEN_PIPE
     code, text = _code_and_text(error)
-    from kldeval.cli.messages import say
-
     say(text)
     return code
 
 
-def _printable(error: click.ClickException) -> click.ClickException:
-    """The same with its message on one line: an argument may be the name of a file that a shell found."""
+def _misuse(error: click.ClickException) -> str:
+    """What click found wrong with a command line, on one line as all messages are, and where the options are listed.
+
+    An argument may be the name of a file that a shell found, so it is made printable.
+    """
     from kldeval.writers.lines import one_line
 
-    message = one_line(_elsewhere(error) if isinstance(error, click.NoSuchOption) else error.format_message())
-    return (
-        click.UsageError(message, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(message)
-    )
+    elsewhere = _elsewhere(error) if isinstance(error, click.NoSuchOption) else ""
+    message = one_line(elsewhere or error.format_message()).removesuffix(".")
+    message = message[:1].lower() + message[1:]
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if elsewhere or context is None or "Did you mean" in message:
+        return message
+    return f"{message}; {context.command_path} --help lists what it takes"
 
 
 def _elsewhere(error: click.NoSuchOption) -> str:
-    """What is said of an option that a command has not: where it is to be had, if `evaluate` has it."""
+    """What is said of an option that a command lacks and `evaluate` has; "" where `evaluate` lacks it too."""
     command = error.ctx.command.name if error.ctx else None
     with click.Context(cli) as context:
         evaluate = cli.get_command(context, "evaluate")
     if command == "evaluate" or evaluate is None or not any(error.option_name in one.opts for one in evaluate.params):
-        return error.format_message()
-    way_out = WAYS_OUT.get((str(command), error.option_name), "")
-    return f"kldeval {command} has no {error.option_name}, which is an option of kldeval evaluate{way_out}"
-
-
-WAYS_OUT = {
-    ("audit", "--cache"): ": score each convention by itself, kldeval PRED GT --convention NAME --cache DIR",
-    ("identify", "--cache"): ": score a convention by itself, kldeval PRED GT --convention NAME --cache DIR",
-}
-"""What may be done instead, by the command and the option that it lacks."""
+        return ""
+    return f"kldeval {command} has no {error.option_name}, which is an option of kldeval evaluate"
 
 
 def _code_and_text(error: BaseException) -> tuple[int, str]:

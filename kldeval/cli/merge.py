@@ -68,8 +68,8 @@ def _merged(paths: tuple[Path, ...], sort: str | None) -> Document:
     if len(reports) < len(parts):
         kinds = {Leaderboard: "a leaderboard", Report: "a report"}
         (first, one), *others = ((file, kinds.get(type(part), "a comparison")) for file, part in parts.items())
-        file, other = next(((file, kind) for file, kind in others if kind != one), (first, "no report or leaderboard"))
-        msg = f"{first} is {one} and {file} is {other}: parts are all reports or all leaderboards"
+        other = next((f" and {file} is {kind}" for file, kind in others if kind != one), "")
+        msg = f"{first} is {one}{other}: parts are all reports or all leaderboards"
         raise UsageProblem(msg)
     if sort is not None:
         msg = f"--sort {sort} has no effect: the parts are of one model"

@@ -29,8 +29,8 @@ def say(text: str, kind: str = "") -> None:
     click.echo("\n".join(message_lines(text, kind)), err=True)
 
 
-def say_trace(text: str) -> None:
-    """Write lines of a traceback to standard error, in which files may have foreign names, too."""
+def say_lines(text: str) -> None:
+    """Write lines without the program's name to standard error: a traceback, or the help."""
     from kldeval.writers.lines import one_line
 
     click.echo("\n".join(map(one_line, text.rstrip("\n").split("\n"))), err=True)

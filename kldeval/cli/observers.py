@@ -11,6 +11,7 @@ from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, flag_option, option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, resampling_from
 from kldeval.cli.options import EngineOptions, ReadingOptions
+from kldeval.data.kinds import check_fixations_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,13 +63,14 @@ def command(paths: tuple[Path, ...], options: ObserversOptions) -> int:
 
     Exit code 0 when every image was scored, else 1.
     """  # noqa: D301 - \b is click's mark of lines to keep
+    check_fixations_there(paths[-1])
+    check_answer(options)
     from kldeval.analysis.observers import CurvesRequest, learning_curves
     from kldeval.cli.options import READING, request_from
     from kldeval.cli.terminal import progress_bar
     from kldeval.reports.leaderboard import name_models
     from kldeval.writers.observers_page import observers_charts, observers_json, observers_page
 
-    check_answer(options)
     drawn = resampling_from(options)
     texts = options.given(("pred_norm", "resize", "color", *READING))
     asked = CurvesRequest(

@@ -243,6 +243,16 @@ class EngineOptions(OptionGroup):
     )
 
 
+class CacheOptions(OptionGroup):
+    """What is kept between runs."""
+
+    cache: Path | None = option(
+        type=FilePath(),
+        metavar="DIR",
+        help="Keep the scores in DIR: pairs that have not changed are not scored again.",
+    )
+
+
 class ComputingOptions(EngineOptions):
     """The workers and the device that compute."""
 

@@ -32,6 +32,22 @@ class RowOptions(OptionGroup):
     worst: int | None = option(type=WholeNumber(min=1), metavar="N", help="Show the N worst maps.")
 
 
+def _known_formats() -> str:
+    from kldeval.writers import WRITERS
+
+    return formats_help(WRITERS)
+
+
+def formats_help(known: Iterable[str]) -> str:
+    """What the help says of `--format`: the formats, the table first.
+
+    >>> formats_help(["csv", "json", "table"])
+    'table, csv or json [default: table].'
+    """
+    *names, last = sorted(set(known) - {"table"})
+    return f"{', '.join(('table', *names))} or {last} [default: table]."
+
+
 class OutputOptions(OptionGroup):
     """How a document is shown and where it goes."""
 
@@ -39,7 +55,7 @@ class OutputOptions(OptionGroup):
         "--format",
         default="table",
         metavar="NAME",
-        help="table, json, jsonl, csv, tsv, markdown, latex, html or scores [default: table].",
+        help_of=_known_formats,
         shell_complete=suggest,
     )
     output: tuple[str, ...] = option(

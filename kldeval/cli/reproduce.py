@@ -10,6 +10,7 @@ from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
 from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, option, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.options import AuxiliaryNamingOptions, FileOptions, GroupOptions
+from kldeval.data.kinds import check_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,12 +47,13 @@ def command(file: Path, paths: tuple[Path, ...], options: ReproduceOptions) -> i
 
     Exit code 0 when every digit agrees, else 1.
     """  # noqa: D301 - \b is click's mark of lines to keep
+    check_document(file)
+    check_answer(options)
     from kldeval.analysis.reproduce import reproduce
     from kldeval.cli.terminal import progress_bar
     from kldeval.run_options import RunOptions
     from kldeval.writers.answer_pages import reproduction_json, reproduction_page
 
-    check_answer(options)
     given = options.given(RunOptions._fields)
     said = {name: value for name, value in given.items() if value not in (None, False, ())}
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:

@@ -140,11 +140,12 @@ def _deliver(
     report: RowsReport, files: Sequence[tuple[Path, str]], options: OutputOptions, *, is_shown: bool = True
 ) -> None:
     """Write the files, and show the document."""
+    from kldeval.writers.files import write_atomically
     from kldeval.writers.rows_page import rows_page, rows_text
 
     looks = render_options(options)
     for path, format_ in files:
-        _write(path, rows_text(report, format_, replace(looks, width=None)))
+        write_atomically(path, rows_text(report, format_, replace(looks, width=None)))
     if not is_shown:
         return
     if options.format_ == "table":
@@ -180,24 +181,18 @@ def _files(options: OutputOptions) -> list[tuple[Path, str]]:
     """The files to write with their formats, checked before anything is scored."""
     from kldeval.cli.reporting import check_outputs
     from kldeval.grammar import unknown
-    from kldeval.writers.rows_page import FORMATS, format_of_file
+    from kldeval.writers.rows_page import format_of_file, row_formats
 
-    if options.format_ not in FORMATS:
-        raise unknown("format", options.format_, FORMATS)
+    known = row_formats()
+    if options.format_ not in known:
+        raise unknown("format", options.format_, known)
     found = []
     for text in options.output:
         prefix, colon, rest = text.partition(":")
-        named = colon and prefix in FORMATS
+        named = colon and prefix in known
         found.append((Path(rest if named else text), prefix if named else format_of_file(text)))
     check_outputs([path for path, _ in found])
     return found
-
-
-def _write(path: Path, text: str) -> None:
-    from kldeval.atomic import whole_file
-
-    with whole_file(path) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _save(folder: Path, report: RowsReport) -> None:

@@ -73,7 +73,6 @@ def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
 
 
 def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit | Identification | RowsReport:
-    from kldeval.provenance import versions
     from kldeval.reports.audit_reader import load_any
     from kldeval.reports.comparison import check_agreement
     from kldeval.reports.leaderboard import check_adaptive_bins, make_leaderboard
@@ -84,6 +83,8 @@ def _document(paths: tuple[Path, ...], options: ShowOptions) -> Document | Audit
     if not options.allow_different:
         check_agreement(reports)
     check_adaptive_bins(reports)
+    from kldeval.provenance import versions  # which takes numpy, and a request that is refused none
+
     return make_leaderboard(reports, resampling_from(options), sort=options.sort, provenance=versions())
 
 
@@ -118,14 +119,15 @@ def _show_identification(found: Identification, options: ShowOptions) -> int:
     Raises:
         UsageProblem: a format is asked for that it does not have, or a file.
     """
-    from kldeval.cli.messages import drawn, show
+    from kldeval.cli.answers import check_answer_format, show_answer
     from kldeval.errors import UsageProblem
     from kldeval.writers.small_pages import identification_json, identification_page
 
-    if options.format_ not in ("table", "json") or options.output:
-        msg = "an identification is shown as a table or as json, on standard output"
+    if options.output:
+        msg = "an identification is shown on standard output: redirect it to a file"
         raise UsageProblem(msg)
-    show(identification_json(found) if options.format_ == "json" else drawn(identification_page(found)))
+    check_answer_format(options.format_)
+    show_answer(options.format_, identification_page(found), identification_json(found), {})
     return 0
 
 

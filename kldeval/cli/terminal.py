@@ -1,4 +1,4 @@
-"""A progress bar on stderr: on a terminal, and only for runs that take a while."""
+"""What the command line asks of its terminal and its process: a progress bar, the signals, the standard streams."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import sys
-import time
 from contextlib import contextmanager
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any
@@ -16,13 +15,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from kldeval.run_options import Progress
-
-
-PATIENCE = 0.5
-"""Seconds before a bar appears: a short run should not pay for importing it."""
-
-BETWEEN_DRAWINGS = 0.1
-"""Seconds between two drawings of the bar."""
 
 
 @contextmanager
@@ -35,7 +27,9 @@ def progress_bar(*, progress: bool | None, quiet: bool = False, label: str = "pa
     if not is_wanted:
         yield None
         return
-    bar = _Bar(label)
+    from kldeval.writers.progress import ProgressBar
+
+    bar = ProgressBar(label)
     try:
         yield bar.advance
     finally:
@@ -46,43 +40,6 @@ def _is_drawable() -> bool:
     """Whether standard error is a terminal whose user minds no control codes, with which a bar is drawn."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown")
     return sys.stderr.isatty() and not plain
-
-
-class _Bar:
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._start = time.monotonic()
-        self._done = 0
-        self._drawn = 0.0
-        self._shown: Any = None
-        self._task: Any = None
-
-    def advance(self, _outcome: object, total: int) -> None:
-        self._done += 1
-        if self._shown is None and time.monotonic() - self._start > PATIENCE:
-            self._show(total)
-        if self._shown is not None and time.monotonic() - self._drawn > BETWEEN_DRAWINGS:
-            self._drawn = time.monotonic()
-            rate = self._done / (self._drawn - self._start)
-            self._shown.update(self._task, completed=self._done, refresh=True, rate=f"{rate:.3g} pairs/s")
-
-    def stop(self) -> None:
-        if self._shown is not None:
-            self._shown.stop()
-
-    def _show(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        from kldeval.writers.lines import one_line
-
-        # without a thread that draws: worker processes may be forked where this one has a single thread
-        texts = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[rate]}", "left"))
-        label, rate, left = texts
-        columns = (label, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), left)
-        self._shown = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
-        self._task = self._shown.add_task(one_line(self._label), total=total, rate="")
-        self._shown.start()
 
 
 class Ended(BaseException):

@@ -196,6 +196,15 @@ def _share(dataset: Dataset, shard: str | None) -> Dataset:
     return replace(dataset, tasks=dataset.tasks[number - 1 :: count], failures=failures)
 
 
+def notes_of_share(request: RunOptions) -> tuple[str, ...]:
+    """What is said of numbers over a share of the pairs that no merging makes whole: those of questions."""
+    if request.shard is None:
+        return ()
+    way = "" if request.cache else " with one --cache"
+    share = f"these numbers are over the share {request.shard} of the pairs alone"
+    return (f"{share}; once all shares have run{way}, the same command without --shard scores no pair again",)
+
+
 def _with_missing(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, request: RunOptions) -> Pairing:
     """The pairs, and what the settings make of ground truths without a prediction.
 

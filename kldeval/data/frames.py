@@ -56,7 +56,8 @@ def with_frames(path: Path, listing: Listing, limits: Limits | None, exclude: Se
     """A folder with the frames of the videos in it: those of `clip.mp4` are `clip/0001` and so on.
 
     Raises:
-        UsageProblem: two videos of one name, or a video beside a folder of maps of its name.
+        UsageProblem: two videos of one name, or a video beside a folder of maps of its name; or what is wrong with a
+            video, where there is nothing else.
     """
     videos = [
         relative
@@ -65,14 +66,19 @@ def with_frames(path: Path, listing: Listing, limits: Limits | None, exclude: Se
     ]
     members: dict[str, Member] = {}
     decoded = []
+    refusal: UsageProblem | None = None
     for relative in videos:
         try:
             held = open_container(path / relative, limits)
-        except UsageProblem:  # it stays among what is not read, which a note counts
+        except UsageProblem as problem:  # it stays among what is not read, which a note counts
+            refusal = refusal or problem
+            continue
+        if held is None:  # a link to what is no file
             continue
         decoded.append(relative)
-        found = held.members if held else {}
-        members |= {f"{name_of(relative)}/{frame}": member for frame, member in found.items()}
+        members |= {f"{name_of(relative)}/{frame}": member for frame, member in held.members.items()}
+    if refusal is not None and not decoded and not listing.maps:
+        raise refusal
     if not decoded:
         return Folder(path, listing)
     _check_names(path, decoded, listing)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.load import SUFFIX, sidecar_members, sidecar_of
 from kldeval.data.readers import is_readable
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem, printable
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,19 @@ class Inputs:
         if _is_sidecar(target):
             raise _refused(target, "it says how the map beside it was made; name another file")
 
-    def check_folder(self, folder: Path, names: Collection[str]) -> None:
+    def check_folder(self, folder: Path, names: Collection[str], *, is_here: bool = True) -> None:
         """Refuse a folder for files below `folder/NAME` of each name that is, or lies in, a folder that is read.
 
-        Where there are names, the folder that holds a file that is read is refused, too: a run may read all of it.
+        Where there are names, the folder that holds a file that is read is refused, too: a run may read all of it. One
+        that has to be here is no URL.
 
         Raises:
             UsageProblem: naming both.
         """
+        if is_here and is_url(folder):
+            raise _refused(folder, "this is written to a folder of a file system, and not to a URL")
+        if folder.parts[:1] == ("~",) and not Path("~").exists():
+            raise _refused(folder, "a shell makes the home folder of ~, and none has seen this; write the folder out")
         for path in self._folders():
             if _is_within(folder, path):
                 raise _refused(folder, f"the next run would read it as maps of {printable(path)}; name another folder")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem, printable
-from kldeval.regular import why
+from kldeval.regular import check_regular, why
 from kldeval.urls import is_url
 
 if TYPE_CHECKING:
@@ -45,3 +45,27 @@ def check_there(paths: Iterable[Path]) -> None:
         is_said_otherwise = is_url(path) or "*" in str(path) or any(one.suffix for one in path.parents)
         if path.suffix.lower() in PLAIN and not is_said_otherwise:
             kind_of(path)
+
+
+def check_document(path: Path) -> None:
+    """Refuse a path at which no saved document is, before what reads it is imported.
+
+    Raises:
+        UsageProblem: there is nothing, or what can be no document.
+    """
+    try:
+        check_regular(path)
+    except OSError as error:
+        msg = f"cannot read {printable(path)}: {why(error)}"
+        raise UsageProblem(msg) from error
+
+
+def check_fixations_there(path: Path) -> None:
+    """Refuse a path that leads to no fixations, whose files may be elsewhere.
+
+    Raises:
+        UsageProblem: there is nothing.
+    """
+    if not (is_url(path) or path.exists()):
+        msg = f"{printable(path)} does not exist; fixations are read from a file or a folder"
+        raise UsageProblem(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from kldeval.data.recognise import BASES, log_sum
 from kldeval.data.stacks import read_slice, with_first
 from kldeval.data.volumes import PLANE, SPACE, check_volumes, laid_out, read_in_space, turned, volume_shapes
 from kldeval.dataclass import dataclass
+from kldeval.digests import current_request
 from kldeval.errors import LeftOut, RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.grammar import split_call
 from kldeval.memory import MISSING, BytesInMemory, MapInMemory, Member
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.auxiliary import AuxiliarySources
     from kldeval.data.readers.stored import Stored
-    from kldeval.digests import Stamp
+    from kldeval.digests import Request, Stamp
     from kldeval.grammar import Call
     from kldeval.grids import Place
     from kldeval.memory import MapFile
@@ -64,11 +65,10 @@ class Reading:
     and 1 alone are masks (see `Settings`).
     `trusts_files` lifts the bounds on what a file claims of itself; `shape` is the (height, width) of raw values, and
     `spatial` the number of axes that a map has in files of arrays, `said_axes` that which was said, if one was,
-    `array_axes` their order, and `class_axis` that of
-    the classes of a prediction.
+    `array_axes` their order, and `class_axis` that of the classes of a prediction.
     `stack_axes` count the maps of stacks of predictions and of ground truths.
-    `class_maps`: whether predictions may have a class
-    axis; `labels`: whether all ground truths hold labels.
+    `class_maps`: whether predictions may have a class axis; `labels`: whether all ground truths hold labels.
+    `request` tells whoever reads for whom, and moves no number.
     """
 
     color: str = "error"
@@ -93,6 +93,7 @@ class Reading:
     array_axes: str | None = None
     class_axis: int | None = None
     ignored: int | None = None
+    request: Request = field(default_factory=current_request, repr=False, compare=False)
 
     @property
     def bounds(self) -> dict[str, Any]:

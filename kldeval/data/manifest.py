@@ -23,6 +23,7 @@ from kldeval.memory import Member
 from kldeval.records import Pair
 from kldeval.regular import read_bounded, read_regular, why
 from kldeval.suffixes import stem_of
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -138,6 +139,10 @@ def _pair(cells: dict[str, str], folder: Path, where: str) -> Pair:
         raise UsageProblem(msg)
     cells = {**cells, **{key: _posix(folder, cells[key]) for key in PATHS if cells.get(key)}}
     paths = {key: folder / cells[key] for key in ("fixations", "mask") if cells.get(key)}
+    elsewhere = next((key for key in paths if is_url(Path(cells[key]))), None)
+    if elsewhere:
+        msg = f"{where}: {elsewhere} at a URL: of a manifest, only maps are read from URLs"
+        raise UsageProblem(msg)
     # the ground truth's path, because it is the same whichever model and whichever part of the data a manifest lists
     name = cells.get("name") or _default_name(cells["gt"])
     if ".." in PurePosixPath(name).parts or name.startswith("/"):
@@ -155,6 +160,8 @@ def _posix(folder: Path, cell: str) -> str:
 
 def _file(folder: Path, cell: str) -> Path | Member:
     """A map of its own, or a member of a file that holds many; what cannot be found fails when it is read."""
+    if is_url(Path(cell)):
+        return member_at(Path(cell)) or Path(cell)
     path = folder / cell
     if "." not in cell.rpartition("/")[0]:
         return path
@@ -168,7 +175,10 @@ def _file(folder: Path, cell: str) -> Path | Member:
 
 
 def _default_name(gt: str) -> str:
-    """The path without suffix, and without what leads out of a folder."""
+    """The path without suffix, and without what leads out of a folder; of a URL what is after its scheme."""
+    if is_url(Path(gt)):
+        found = member_at(Path(gt))
+        gt = str(found).partition("://")[2]
     path = PurePosixPath(gt)
     return "/".join(part for part in (*path.parts[:-1], stem_of(path)) if part not in ("/", ".."))
 

@@ -45,6 +45,7 @@ from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.sequences import MOST_KEPT, Lazy, Texts, in_sorted_runs, packed_pairs
 from kldeval.suffixes import stem_of
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -234,11 +235,11 @@ def _containers(
 
 
 def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
-    """The container that a file is; one that cannot be read beside a file is left to who reads it as a map."""
+    """The container that a file is; one here that cannot be read beside a file is left to who reads it as a map."""
     try:
         return open_container(path, limits)
     except UsageProblem:
-        if is_readable(path.name) and other.is_file():
+        if is_readable(path.name) and other.is_file() and not is_url(path):
             return None
         raise
 
@@ -293,7 +294,7 @@ def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:
         )
     names = [member.name for member in held.members.values()]
     has_keys = any(member.is_array and not is_frame(member) for member in held.members.values())
-    first = f"--pred-key {quote(names[0])}" if has_keys else quote(f"{held.path}/{names[0]}")
+    first = f"--pred-key {quote(names[0])}" if has_keys else quote(f"{printable(held.path)}/{names[0]}")
     return (
         f"{printable(held.path)} holds {len(names)} maps (such as {examples(names)}) but {printable(gt)} is one; "
         f"choose one, such as {first}, or give as many ground truths"

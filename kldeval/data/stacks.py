@@ -19,7 +19,7 @@ from kldeval.data.readers import holds_arrays, read_shaped, spatial_axes, stored
 from kldeval.data.readers.numpy_files import Shapes
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE, with_axes
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.errors import RefusedMap, UnreadableMap, UsageProblem, printable
 from kldeval.memory import Member
 from kldeval.records import Failure
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kldeval.data.readers import Stored
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
     from kldeval.memory import MapFile
     from kldeval.records import Pair
 
@@ -214,8 +214,8 @@ def read_slice(
         UnreadableMap: the file cannot be read, or holds no stack.
         RefusedMap: the stack is shorter than it was.
     """
-    stamp = stamp_of(path.path if isinstance(path, Member) else path)
-    stored = _stack(path, key, axis or 0, classes, spatial_axes(path, spatial), tuple(bounds.items()), stamp)
+    by = kept_by(path.path if isinstance(path, Member) else path)
+    stored = _stack(path, key, axis or 0, classes, spatial_axes(path, spatial), tuple(bounds.items()), by)
     if place >= len(stored.array):
         msg = f"{printable(path)}: it holds {len(stored.array)} maps, and map {place} is asked for"
         raise RefusedMap(msg)
@@ -244,7 +244,7 @@ def _stack(
     classes: bool,  # noqa: FBT001 - the cache needs it by place
     spatial: int,
     bounds: tuple[tuple[str, Any], ...],
-    _stamp: Stamp | None,
+    _kept_by: Kept | None,
 ) -> Stored:
     """The whole stack, kept for the next of its maps: a prediction's and a ground truth's."""
     limits, shapes = Limits(**dict(bounds)), _shapes(spatial, classes=classes)

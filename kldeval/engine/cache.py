@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections import deque
 from dataclasses import field, replace
 from functools import partial
@@ -25,13 +26,14 @@ from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.detached import values_file
 from kldeval.digests import ABSENT, Noting, Stamp, is_settled, stamp_of
+from kldeval.engine.store import Store
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
 from kldeval.errors import KldevalError
 from kldeval.executors.local import LocalPool
 from kldeval.memory import Member
 from kldeval.provenance import arithmetic, source_digest, versions_of_readers
 from kldeval.records import Failure, Fixations, Score, Skipped
-from kldeval.reports.outcome_rows import outcome_of, row_of
+from kldeval.reports.outcome_rows import SCORES
 from kldeval.scoring.histogram import expect
 
 if TYPE_CHECKING:
@@ -42,11 +44,12 @@ if TYPE_CHECKING:
     from kldeval.data.fixations.collection import FixationSource
     from kldeval.data.load import Loaded, Reading
     from kldeval.engine.device import Device
-    from kldeval.engine.store import Row, Store
+    from kldeval.engine.store import Row
     from kldeval.engine.worker import PairWork, Task
     from kldeval.executors.protocol import Executor
     from kldeval.memory import MapFile
-    from kldeval.records import Outcome, Pair
+    from kldeval.records import Pair
+    from kldeval.reports.outcome_rows import RowForm
     from kldeval.scoring.evaluator import Evaluator
 
     Part = MapFile | Fixations | None
@@ -54,6 +57,9 @@ if TYPE_CHECKING:
 
 
 SCHEMA = "kldeval.cache/1"
+
+DIGITS_OF_RUN = 32
+"""Hexadecimal digits of a run's key that name the folder of its rows."""
 
 TASKS_AT_ONCE = 1 << 14
 """Ground truths whose rows are looked up before what is missing of them is scored: some 20 MB of rows."""
@@ -67,13 +73,14 @@ UNSCORED = (Failure, Skipped)
 """What needs no finishing."""
 
 
-def run_key(evaluator: Evaluator, reading: Reading, device: Device, context: str) -> str:
-    """The SHA-256 of what the rows of a run have in common; `context` is that of what all images tell each."""
-    plan = evaluator.plan
+def run_key(asked: Mapping[str, Any], reading: Reading, device: Device, context: str) -> str:
+    """The SHA-256 of what the rows of a run have in common.
+
+    `asked` is what is asked of every pair, as JSON values, `context` the digest of what all images tell each.
+    """
     common = {
+        **asked,
         "schema": SCHEMA,
-        "settings": repr(plan.settings),
-        "per_class": plan.per_class,
         "reading": repr(replace(reading, sources=None)),
         "context": context,
         "device": "cpu" if device.is_cpu else device.label,
@@ -82,6 +89,15 @@ def run_key(evaluator: Evaluator, reading: Reading, device: Device, context: str
         "source": source_digest(),
     }
     return sha256(json.dumps(common, sort_keys=True).encode()).hexdigest()
+
+
+def store_of(folder: Path, key: str) -> Store:
+    """The rows of a run under the folder of all.
+
+    Raises:
+        UsageProblem: its folder cannot be made or read.
+    """
+    return Store(folder / key[:DIGITS_OF_RUN])
 
 
 def context_of(evaluator: Evaluator, sources: AuxiliarySources | None) -> str:
@@ -158,7 +174,8 @@ class Ingredients(NamedTuple):
     def of(pair: Pair, sources: AuxiliarySources | None, *, has_references: bool) -> Ingredients | None:
         """The ingredients as they are now; None where one is neither in a file of this machine nor known fixations."""
         parts = parts_of_row(pair, sources)
-        said, files, stamps = [], [], []
+        said: list[str | None] = []
+        files, stamps = [], []
         for part in parts:
             if isinstance(part, FILES):
                 file = str(part.path if isinstance(part, Member) else part)
@@ -306,8 +323,8 @@ class CachedPairs:
             return NewRow(outcome)
         if not one.is_settled and before.key(self.limits, is_fresh=True) != one.key:
             return NewRow(outcome)
-        at = () if isinstance(outcome, Score) and _is_plain(outcome) else before.at
-        return NewRow(outcome, one.key, before.witness if one.is_settled else None, at)
+        has_no_words = isinstance(outcome, Score) and not outcome.failures
+        return NewRow(outcome, one.key, before.witness if one.is_settled else None, () if has_no_words else before.at)
 
 
 def _may_be_read_twice(pair: Pair, gt: Loaded | None, limits: Limits) -> bool:
@@ -333,7 +350,7 @@ class CachedRun:
     """A run whose rows are kept in a store.
 
     `reading` says how files are read; `finish` is what makes outcomes of the answers of `pairs`, where these are not
-    outcomes themselves.
+    outcomes themselves; `form` is how outcomes are written.
     """
 
     store: Store
@@ -341,6 +358,7 @@ class CachedRun:
     reading: Reading
     has_references: bool
     finish: Callable[[Iterator[Answer]], Iterator[Answer]] = iter
+    form: RowForm = SCORES
 
     def answers(self, tasks: Sequence[Task], executor: Executor) -> Iterator[Answer]:
         """The outcome of every pair, in order: kept, or found by the executor and kept from now on."""
@@ -366,7 +384,7 @@ class CachedRun:
         for task, rows in zip(tasks, kept, strict=True):
             for model, pair in task.items():
                 if model in rows:
-                    yield Answer(model, pair.name, outcome_of(pair.name, rows[model]["o"]))
+                    yield Answer(model, pair.name, self.form.found(pair.name, rows[model]["o"]))
                 else:
                     yield next(scored)
 
@@ -417,7 +435,8 @@ class CachedRun:
                 if isinstance(found, NewRow):
                     yield Answer(answer.model, answer.name, found.outcome)
                 elif isinstance(found, Known):
-                    yield answer._replace(outcome=outcome_of(pair.name, self._row_by(pair, found.key)["o"]))
+                    row = self._row_by(pair, found.key)
+                    yield self._again(answer, pair) if row is None else self._kept(answer, row)
                 else:
                     yield answer
 
@@ -425,17 +444,27 @@ class CachedRun:
             self._keep(*pending.popleft(), answer.outcome)
             yield answer
 
-    def _row_by(self, pair: Pair, key: str) -> Row:
-        return next(row for row in self._candidates(pair) if row["k"] == key)
+    def _kept(self, answer: Answer, row: Row) -> Answer:
+        return answer._replace(outcome=self.form.found(answer.name, row["o"]))
 
-    def _keep(self, pair: Pair, found: Any, outcome: Outcome) -> None:
+    def _again(self, answer: Answer, pair: Pair) -> Answer:
+        """The answer for a pair whose row was there when its key was looked up, and is no more."""
+        work: TaskWork[Any, Any] = TaskWork(self.pairs, self.reading)
+        return next(HERE.map(work, [{answer.model: pair}]))
+
+    def _row_by(self, pair: Pair, key: str) -> Row | None:
+        """The row of this key, unless the folder was deleted or damaged meanwhile."""
+        return next((row for row in self._candidates(pair) if row["k"] == key), None)
+
+    def _keep(self, pair: Pair, found: Any, outcome: Any) -> None:
         """Write the row of a pair, if it is to be kept."""
         if isinstance(found, Known):
-            if found.witness is not None:
-                self.store.add(pair.name, {**self._row_by(pair, found.key), "w": found.witness})
+            if found.witness is not None and (row := self._row_by(pair, found.key)) is not None:
+                self.store.add(pair.name, {**row, "w": found.witness})
         elif isinstance(found, NewRow) and found.key and _is_kept(outcome):
-            row = {"k": found.key, "w": found.witness, "o": row_of(outcome)}
-            self.store.add(pair.name, row if _is_plain(outcome) else {**row, "at": list(found.at)})
+            row = {"k": found.key, "w": found.witness, "o": self.form.row(outcome)}
+            names_files = self.form.may_name_files(outcome)
+            self.store.add(pair.name, {**row, "at": list(found.at)} if names_files else row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,11 +497,28 @@ HERE = LocalPool(1)
 """An executor that does the work itself."""
 
 
-def _is_kept(outcome: Outcome) -> bool:
+def warn_of_unkept(tasks: Sequence[Task], sources: AuxiliarySources | None, why: str = "") -> None:
+    """Say before anything is scored that nothing will be kept of the first pair, and `why` of any, where that is so."""
+    first = next(iter(tasks[0].values())) if tasks else None
+    if not why and first is not None:
+        why = _why_unkept(first, Ingredients.of(first, sources, has_references=False))
+    if why:
+        warnings.warn(f"the cache keeps nothing here: {why}; every run scores anew", RuntimeWarning, stacklevel=2)
+
+
+def _why_unkept(pair: Pair, found: Ingredients | None) -> str:
+    if found is None:
+        return "maps, or what stands beside them, are in memory or are folders (zarr)"
+    newest = max(max(stamp.mtime_ns, stamp.ctime_ns) for stamp in found.stamps)
+    if not _may_be_read_twice(pair, None, Limits()) and newest > time.time_ns() + AHEAD_NS:
+        return "stacks and videos are known by their times, which are in the future, or their file system has none"
+    return ""
+
+
+AHEAD_NS = 60_000_000_000
+"""Times so much later than now, in nanoseconds, are not going to be past while a run goes on."""
+
+
+def _is_kept(outcome: Any) -> bool:
     """Whether the same files give this outcome again: what could not be read now may be readable tomorrow."""
-    return isinstance(outcome, (Score, Skipped)) or outcome.stage == "check"
-
-
-def _is_plain(outcome: Outcome) -> bool:
-    """Whether the outcome has no words, which may name files."""
-    return isinstance(outcome, Score) and not outcome.failures
+    return not isinstance(outcome, Failure) or outcome.stage == "check"

@@ -30,9 +30,7 @@ def computing(settings: Settings, dataset: Dataset, request: RunOptions) -> Iter
         UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
     """
     if is_cluster(request):
-        if request.device not in ("auto", "cpu"):
-            msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
-            raise UsageProblem(msg)
+        _refuse_device_of_cluster(request)
         yield find_device("cpu", settings), executor_for(request)
         return
     jobs, readers = request.jobs or cores(), ExitStack()
@@ -50,3 +48,22 @@ def computing(settings: Settings, dataset: Dataset, request: RunOptions) -> Iter
     with readers:
         device = find_device(request.device, settings, firsts, jobs, len(dataset.models), before_torch=fork)
         yield device, forked[0] if forked else executor_for(request)
+
+
+def check_computing(settings: Settings, request: RunOptions) -> None:
+    """Refuse a device that is named and that a run would not have.
+
+    Raises:
+        UsageProblem: a GPU and a cluster are asked for, or as `find_device`.
+        MissingDependency: the device is not there.
+    """
+    if is_cluster(request):
+        _refuse_device_of_cluster(request)
+    elif request.device != "auto":
+        find_device(request.device, settings)
+
+
+def _refuse_device_of_cluster(request: RunOptions) -> None:
+    if request.device not in ("auto", "cpu"):
+        msg = f"--device {request.device} is of this machine, and the work is done by Dask workers; leave one out"
+        raise UsageProblem(msg)

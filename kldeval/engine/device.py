@@ -46,6 +46,9 @@ class Device:
         return self.name == "cpu"
 
 
+CPU = Device("cpu", "cpu")
+"""Where everything is computed that has no work for an accelerator."""
+
 STARTUP_SECONDS = 4.0
 """What a GPU costs before its first number: importing torch, making a context. Less work than this stays on the CPU."""
 
@@ -75,7 +78,7 @@ def find_device(
     if request == "auto":
         return _auto(partial(_cpu_seconds, settings, pairs, models * len(pairs), jobs), before_torch)
     if request == "cpu":
-        return Device("cpu", "cpu")
+        return CPU
     kind, _, index = request.partition(":")
     before_torch()
     return _accelerator(kind, index)
@@ -98,7 +101,7 @@ def check_device(request: str, settings: Settings) -> None:
 
 def _auto(cpu_seconds: Callable[[], float], before_torch: Callable[[], None]) -> Device:
     if not any(os.path.exists(path) for path in _GPU_FILES):  # noqa: PTH110 - pathlib is not needed for this
-        return Device("cpu", "cpu")
+        return CPU
     seconds = cpu_seconds()
     why = f"a GPU takes about {STARTUP_SECONDS:.0f} s to start, and this work about {seconds:.1f} s on the CPU"
     if seconds < STARTUP_SECONDS:

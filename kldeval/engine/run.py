@@ -16,6 +16,7 @@ from kldeval.engine.computing import computing
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, count, printable
+from kldeval.executors.choice import executor_for
 from kldeval.executors.local import cores
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
@@ -200,7 +201,7 @@ def _scored(
     if settings.maps == "rows":
         msg = "rows are units of kldeval PRED GT --rows alone"
         raise UsageProblem(msg)
-    _check_saving(dataset, sides, settings, request)
+    check_saving(dataset, sides, settings, request)
     with computing(settings, dataset, request) as (device, executor):
         settings = resolve_settings(settings, dataset.undivided, request)
         around = _around(settings, request, dataset.every, is_single_pair=dataset.is_single_pair)
@@ -276,7 +277,9 @@ def _bounds(dataset: Dataset, model: str, scored: _Scored, request: RunOptions) 
     names = set.intersection(*({one.name for one in found.rows().scores} for found in scored.outcomes.values()))
     pairs = [task[model] for task in dataset.tasks if model in task and task[model].name in names]
     reading = reading_of(scored.settings, request)
-    made, said = run_bounds(pairs, scored.settings, reading, rounding, request.jobs or cores())
+    dataset = replace(dataset, tasks=tuple({model: pair} for pair in pairs))
+    run = partial(outcomes, dataset, reading=reading, executor=executor_for(request))
+    made, said = run_bounds(pairs, scored.settings, reading, rounding, run)
     return {"bounds": made}, said
 
 
@@ -298,7 +301,7 @@ def _inputs(dataset: Dataset, model: str, sides: Sides, request: RunOptions) -> 
     return {"inputs": saved_inputs(pairs, *sides[model], request, request.jobs or cores())}
 
 
-def _check_saving(
+def check_saving(
     dataset: Dataset,
     sides: Sides,
     settings: Settings,
@@ -393,8 +396,9 @@ class _Ready:
         """The SHA-256 of what all rows of the run have in common."""
         from kldeval.engine.cache import context_of, run_key
 
-        context = context_of(self.evaluator, self.reading.sources)
-        return run_key(self.evaluator, self.reading, self.device, context)
+        plan = self.evaluator.plan
+        asked = {"settings": repr(plan.settings), "per_class": plan.per_class}
+        return run_key(asked, self.reading, self.device, context_of(self.evaluator, self.reading.sources))
 
     @property
     def _is_kept(self) -> bool:
@@ -402,10 +406,10 @@ class _Ready:
         return self.request.cache is not None and self.request.save_maps is None and not self.edges
 
     def _store(self) -> Store:
-        from kldeval.engine.store import Store
+        from kldeval.engine.cache import store_of
 
         assert self.request.cache is not None  # noqa: S101 - for the type checker
-        return Store(self.request.cache / self.key()[:32])
+        return store_of(self.request.cache, self.key())
 
     def _kept(self, store: Store) -> CachedRun:
         from kldeval.engine.cache import CachedRun
@@ -439,6 +443,11 @@ def _ready(
     reading = replace(reading_of(settings, request), sources=around.sources)
     evaluator = Evaluator(Plan.of(settings, per_class=request.per_class), around.context)
     edges = _edges(settings, reading, dataset, executor, is_shard=request.shard is not None)
+    if request.cache is not None:
+        from kldeval.engine.cache import warn_of_unkept
+
+        why = "bins are made of all maps" if edges else "pixelwise terms are saved, too" if request.save_maps else ""
+        warn_of_unkept(dataset.tasks, around.sources, why)
     return _Ready(dataset, evaluator, reading, request, device, executor, edges)
 
 

@@ -6,6 +6,7 @@ Lustre lack. A line that was cut or damaged is as if it had never been written. 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -40,6 +41,11 @@ SECONDS_OF_SYNC = 5.0
 
 SUFFIX = ".jsonl"
 """That of segments."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk or a quota that is full, which no run is ended by: rows save time, and move no number."""
+
+NO_FOLDER = {errno.ENOTDIR: "a file is there", errno.EEXIST: "a file, or a link to nothing, is there"}
+"""What is wrong with a path, in better words than those of the system."""
 
 LINES_KEPT = 16
 """Lines that are kept decoded: rows are asked for in about the order in which they were written."""
@@ -65,8 +71,11 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))  # noqa: PTH208 - no paths yet
         except OSError as error:
-            msg = f"--cache {printable(folder.parent)}: {(error.strerror or str(error)).lower()}"
-            raise UsageProblem(msg) from error
+            if error.errno not in FULL:
+                why = NO_FOLDER.get(error.errno or 0) or (error.strerror or str(error)).lower()
+                msg = f"--cache {printable(folder.parent)}: {why}; name another folder"
+                raise UsageProblem(msg) from error
+            names = []
         self._paths = [path for name in names if (path := folder / name).is_file()]
         self._places = _Places()
         # of every line its segment, and where in it it begins and ends
@@ -191,6 +200,7 @@ class _Segment:
         self._names: list[str] = []
         self._rows: list[Row] = []
         self._is_broken = False
+        self._n_links = 0
         self._first = self._synced = time.monotonic()
 
     def add(self, name: str, row: Row) -> None:
@@ -232,8 +242,13 @@ class _Segment:
             self._try(lambda: self._append(line))
 
     def _append(self, line: bytes) -> None:
+        if self._file is not None and os.fstat(self._file).st_nlink < self._n_links:
+            # the folder was deleted: what comes is kept, in a new one
+            os.close(self._file)
+            self._file = None
         if self._file is None:
             self._file = self._new_file()
+            self._n_links = min(1, os.fstat(self._file).st_nlink)
         while line:
             line = line[os.write(self._file, line) :]
 
@@ -241,6 +256,7 @@ class _Segment:
         """A file of a name that nobody else has, even where clocks are coarse and machines bear one name."""
         flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC
         writer = f"{node()}-{os.getpid()}"
+        self._folder.mkdir(parents=True, exist_ok=True)
         for number in count(time.time_ns()):
             with suppress(FileExistsError):
                 return os.open(self._folder / f"{writer}-{number}{SUFFIX}", flags, 0o666)

@@ -17,7 +17,7 @@ from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import NamedTuple, dataclass
-from kldeval.digests import Noting, is_settled, stamp_of
+from kldeval.digests import Noting, continue_request, is_settled, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
 from kldeval.memory import MapInMemory, Member
 from kldeval.normalization.chain import class_axis
@@ -130,6 +130,7 @@ class TaskWork(Generic[Begun, T]):
 
     def __call__(self, tasks: Sequence[Task]) -> list[Answer]:
         """The answers for the pairs of some ground truths, in their order."""
+        continue_request(self.reading.request)
         begun = [one for task in tasks for one in self._begin(task)]
         live = [one for one in begun if not isinstance(one.outcome, Failure | Skipped)]
         finished = iter(self._finish(live))

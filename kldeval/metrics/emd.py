@@ -63,6 +63,7 @@ def emd_in_space(
         nonnegative="always",
         check=_check_factor,
         in_space=emd_in_space,
+        cell="factor",
     ),
 )
 def emd(
@@ -83,7 +84,7 @@ def emd(
     0; the size of a voxel in space is not asked for.
 
     A map whose sides are no longer than `factor` is one cell, within which nothing moves: the distance is 0 whatever it
-    holds. `factor=1` takes every pixel for a cell.
+    holds, of which a warning is given. `factor=1` takes every pixel for a cell.
 
     EMD.m reduces with a bicubic kernel, which makes negative mass, and first matches the prediction's histogram to the
     ground truth's; here areas are averaged and nothing is matched, so a mass of 1 is carried. A map without mass

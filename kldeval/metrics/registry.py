@@ -59,6 +59,7 @@ class MetricInfo(Info):
             levels do not allow it (`kldeval.metrics.joint_levels`).
         in_space: of a metric of maps that asks where pixels stand, the same of any number of axes of space, laid out
             as (..., H, W): (pred, gt, weights, shape of space, **parameters).
+        cell: of a metric that reduces maps to cells, the parameter that says how many pixels of a side are one.
         scaled: whether a metric of maps is in the units of the maps, on the scale of the run.
         nonnegative: of a metric of maps that refuses negative values: "always", or the parameter that lifts it.
         view: of a metric of fixations, what it asks of the map.
@@ -84,6 +85,7 @@ class MetricInfo(Info):
     combine: Callable[..., Array] | None = None
     of_levels: Callable[..., float | None] | None = None
     in_space: Callable[..., Array] | None = None
+    cell: str = ""
     scaled: bool = False
     nonnegative: str = ""
     view: View = "pixels"
@@ -102,6 +104,12 @@ METRICS: Registry[Callable[..., Any], MetricInfo] = Registry("metric", MetricInf
 def is_on_scale(info: MetricInfo, parameters: Mapping[str, object]) -> bool:
     """Whether a metric of stored maps takes them on the scale of the run: by its unit, or for its rounding."""
     return info.scaled or parameters.get("ties") == "float"
+
+
+def cell_side(name: str, parameters: Mapping[str, Any]) -> int:
+    """How many pixels of a side a metric takes for one cell, within which it tells no maps apart; 0: it has none."""
+    info = METRICS[name].info
+    return int({**METRICS[name].defaults, **parameters}[info.cell]) if info.cell else 0
 
 
 LABEL_METRICS: Registry[Callable[..., LabelTerms], MetricInfo] = Registry(

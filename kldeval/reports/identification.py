@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-IDENTIFY_SCHEMA = "kldeval.identify/2"
+IDENTIFY_SCHEMA, FIRST_SCHEMA = "kldeval.identify/2", "kldeval.identify/1"
 
 PLAIN = ("default", "exact", "flatten-softmax")
 """The conventions that come first among those with as many flags."""
@@ -87,9 +87,9 @@ class Identification:
     """What prints the number, best first: conventions as published, then those that fewest flags change.
 
     `nearest` are the closest of what was tried where nothing prints it. `n` maps were scored; `tried` settings gave
-    `distinct` numbers. `chance` is how many of them print a number as near as the published one by chance: the mean of
-    the hits at numbers a few units of the last digit beside it. `values` are the numbers looked for, and `joint`, where
-    these are several, what prints all of them.
+    `distinct` numbers, 0 where a document of the first version does not say. `chance` is how many of them print a
+    number as near as the published one by chance: the mean of the hits at numbers a few units of the last digit beside
+    it. `values` are the numbers looked for, and `joint`, where these are several, what prints all of them.
     """
 
     published: Published

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kldeval.reports.identification import IDENTIFY_SCHEMA, Guess, Identification, Joint, Published
+from kldeval.reports.identification import FIRST_SCHEMA, IDENTIFY_SCHEMA, Guess, Identification, Joint, Published
 from kldeval.reports.json_reader import validated
 
 
@@ -14,7 +14,7 @@ def parse_identification(document: object, file: str = "identification") -> Iden
     Raises:
         UsageProblem: it does not have the form that the published schema describes.
     """
-    item = validated(document, IDENTIFY_SCHEMA, file)
+    item = validated(_completed(document), IDENTIFY_SCHEMA, file)
     values = tuple(
         Published(one["value"], float(one["value"]), float(one["half_unit"]), one["metric"]) for one in item["values"]
     )
@@ -37,6 +37,23 @@ def parse_identification(document: object, file: str = "identification") -> Iden
             for row in item.get("joint", ())
         ),
     )
+
+
+def _completed(document: object) -> object:
+    """A document of the first version, which knew one number of KLD alone, as today's has it.
+
+    How many different numbers there were, and how many chance hits, it does not say.
+    """
+    if not isinstance(document, dict) or document.get("schema") != FIRST_SCHEMA:
+        return document
+    number = {"metric": "kld", **{name: document[name] for name in ("value", "half_unit") if name in document}}
+    lists = {name: document[name] for name in ("guesses", "nearest") if isinstance(document.get(name), list)}
+    rows = {name: [{**_ADDED, **row} if isinstance(row, dict) else row for row in lists[name]] for name in lists}
+    return {"values": [number], "distinct": 0, "chance": 0.0, **document, **rows, "schema": IDENTIFY_SCHEMA}
+
+
+_ADDED = {"metric": "kld", "resize": "", "averaging": "maps"}
+"""What the second version says of each guess beside the first."""
 
 
 def _guess(row: dict[str, Any]) -> Guess:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kldeval.errors import UsageProblem, printable
 from kldeval.records import Failure, Score
-from kldeval.regular import read_regular
+from kldeval.regular import read_regular, why
 from kldeval.reports.audit_documents import AUDIT_SCHEMA
 from kldeval.reports.comparison import letters_of, superscripts_of
 from kldeval.reports.documents import (
@@ -169,7 +169,7 @@ def decode(path: str | os.PathLike[str]) -> object:
         text = read_regular(Path(path)).decode("utf-8")
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_finite)
     except OSError as error:
-        msg = f"cannot read {printable(str(path))}: {error.strerror or error}"
+        msg = f"cannot read {printable(str(path))}: {why(error)}"
         raise UsageProblem(msg) from error
     except (ValueError, RecursionError) as error:
         msg = f"{printable(str(path))} is not JSON: {error}"
@@ -260,7 +260,7 @@ def _validator(schema: str) -> Draft202012Validator:
     """The compiled schema; its references name the files beside it."""
     from jsonschema_rs import Draft202012Validator, Registry
 
-    folder = files(__package__.replace("results", "reports")) / "schemas"
+    folder = files(__package__) / "schemas"
     texts = {name: json.loads((folder / name).read_text(encoding="utf-8")) for name in SCHEMA_FILES.values()}
     registry = Registry([(f"json-schema:///{name}", {**text, "$id": name}) for name, text in texts.items()])
     return Draft202012Validator({"$id": "json-schema:///document", "$ref": SCHEMA_FILES[schema]}, registry=registry)

@@ -114,7 +114,7 @@ class Moments:
         if not self.n:
             return None
         if self.n_nonfinite or math.isfinite(self.sum):
-            return self.sum / self.n
+            return self.sum / self.n + 0.0  # a quotient may round to -0.0
         return self.total / (self.n << UNIT)
 
     @property
@@ -206,7 +206,7 @@ def exact_mean(values: Iterable[float]) -> float:
     column = list(values)
     total = exact_sum(column)
     if math.isfinite(total) and column:
-        return total / len(column)
+        return total / len(column) + 0.0
     mean = moments_of(column).mean
     return math.nan if mean is None else mean
 
@@ -243,7 +243,7 @@ def median(values: ArrayLike) -> float:
     if not column.size or np.isnan(column).any():
         return math.nan
     ranks = sorted({(column.size - 1) // 2, column.size // 2})
-    return exact_mean(np.partition(column, ranks)[ranks]) + 0.0
+    return exact_mean(np.partition(column, ranks)[ranks])
 
 
 def order_statistics(parts: Callable[[], Iterable[ArrayLike]], ranks: Sequence[int]) -> list[float]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kldeval.dataclass import dataclass
 from kldeval.records import NO_PREDICTION, ClassSum, DensityProvenance, Failure, Outcome, Score, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _KINDS: dict[str, type[Score | Failure | Skipped]] = {"score": Score, "failure": Failure, "skipped": Skipped}
 
@@ -50,6 +54,40 @@ def outcome_of(name: str, row: dict[str, Any]) -> Outcome:
     if "failures" in members:
         members["failures"] = tuple(outcome_of(one["name"], one) for one in members["failures"])
     return _KINDS[kind](name, **members)
+
+
+@dataclass(frozen=True, slots=True)
+class RowForm:
+    """How what was found of a map is written as plain values that JSON holds, and read back to the bit.
+
+    `row_of` leaves out the name, with which `found_of` gives back what was found; `has_words`: whether it says
+    anything in words, which may name files. Failures and maps that were skipped are written as those of scores.
+    """
+
+    row_of: Callable[[Any], dict[str, Any]]
+    found_of: Callable[[str, dict[str, Any]], Any]
+    has_words: Callable[[Any], bool]
+
+    def row(self, found: Any) -> dict[str, Any]:
+        """The row of what was found, or of why there is nothing."""
+        return row_of(found) if isinstance(found, Failure | Skipped) else self.row_of(found)
+
+    def found(self, name: str, row: dict[str, Any]) -> Any:
+        """What a row holds of the map `name`."""
+        is_refused = "failure" in row or "skipped" in row
+        return outcome_of(name, row) if is_refused else self.found_of(name, row)
+
+    def may_name_files(self, found: Any) -> bool:
+        """Whether a file may be named in what was found: another file of the same contents has another name."""
+        return isinstance(found, Failure | Skipped) or self.has_words(found)
+
+
+def _has_failures(score: Score) -> bool:
+    return bool(score.failures)
+
+
+SCORES = RowForm(row_of, outcome_of, _has_failures)
+"""Scores as rows."""
 
 
 def as_reported(score: Score) -> Score:

@@ -13,7 +13,7 @@ from kldeval.data.causes import SIDES, negative, unnormalised
 from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import RefusedMap
 from kldeval.memory import NamedMaps
-from kldeval.metrics.registry import METRICS
+from kldeval.metrics.registry import cell_side
 from kldeval.normalization.chain import axes_of, class_axis, ending, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.errors import MapProblem
-    from kldeval.grammar import Call
     from kldeval.memory import MapFolder
     from kldeval.normalization.chain import Chain
     from kldeval.records import DensityProvenance, MapPair, Score
@@ -70,13 +69,8 @@ class Diagnostics:
             settings.pred[0].name == "log-prob",
             tuple(_bounded(settings)),
             axes_of(settings.gt) in (None, MAP),
-            max((_cell_of(call) for call in settings.metrics if call.name == "emd"), default=0),
+            max((cell_side(call.name, call.keywords) for call in settings.on("maps").values()), default=0),
         )
-
-
-def _cell_of(emd: Call) -> int:
-    """How many pixels of a side a call of emd takes for one cell."""
-    return int({**METRICS[emd.name].defaults, **emd.keywords}["factor"])
 
 
 def reason_of(problem: MapProblem) -> Reason:

@@ -20,6 +20,7 @@ from kldeval.regular import why
 from kldeval.settings.metric_options import gt_chain, pred_chain
 from kldeval.settings.scales import is_free_of_scale
 from kldeval.settings.settings import AS_STORED, MAPS, NONE
+from kldeval.urls import is_url, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -284,9 +285,9 @@ def _described(name: str, path: Path) -> str:
     if not path.exists():
         words = ", ".join(word for word in REGISTRIES[name] if word not in ("map", "maps", "none"))
         hint = f", and none of the words {words}" if words else ""
-        msg = f"--{name.replace('_', '-')} {path}: no such file or folder{hint}"
+        why_not = "only maps and fixations are read from URLs" if is_url(path) else f"no such file or folder{hint}"
+        msg = f"--{name.replace('_', '-')} {url_of(path) or path}: {why_not}"
         raise UsageProblem(msg)
-
     return f"map(sha256={digest(path)})"
 
 

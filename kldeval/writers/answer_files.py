@@ -1,4 +1,4 @@
-"""An answer of its own page in the formats that answers have: JSON, Markdown and HTML beside the table."""
+"""An answer of its own page in the formats that answers have: those of every page, and JSON."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.errors import UsageProblem
 from kldeval.writers.page import Options
+from kldeval.writers.page_formats import page_formats, page_text
 
 if TYPE_CHECKING:
     import os
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from kldeval.writers.charts import Chart
     from kldeval.writers.page import Page
 
-FORMATS = {".json": "json", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html"}
-"""The formats of answers beside the table, by the suffix of a file."""
+
+def answer_formats() -> dict[str, tuple[str, ...]]:
+    """The formats of answers, and the suffixes of files that ask for each."""
+    return {**page_formats(), "json": (".json",)}
 
 
 def answer_format(path: str | os.PathLike[str]) -> str:
@@ -25,29 +28,22 @@ def answer_format(path: str | os.PathLike[str]) -> str:
     Raises:
         UsageProblem: none of an answer.
     """
+    known = {suffix: name for name, suffixes in answer_formats().items() for suffix in suffixes}
     suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
+    if suffix not in known:
         found = f"the suffix {suffix}" if suffix else "no suffix"
-        msg = f"cannot write {path}: {found} stands for no format of an answer; known: {', '.join(FORMATS)}"
+        msg = f"cannot write {path}: {found} stands for no format of an answer; known: {', '.join(sorted(known))}"
         raise UsageProblem(msg)
-    return FORMATS[suffix]
+    return known[suffix]
 
 
 def answer_text(name: str, page: Page, json: str, facts: Mapping[str, object], charts: Sequence[Chart] = ()) -> str:
-    """An answer in a format of `FORMATS`; HTML has its charts as well.
+    """An answer in one of its formats; HTML has its charts as well.
 
     Raises:
         MissingDependency: the format needs a package that is not installed.
     """
-    if name == "json":
-        return json
-    if name == "markdown":
-        from kldeval.writers.markdown import render
-
-        return render(page, Options())
-    from kldeval.writers.html import write_page
-
-    return write_page(page, facts, charts)
+    return json if name == "json" else page_text(name, page, Options(), facts, charts)
 
 
 def save_answer(

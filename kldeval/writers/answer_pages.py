@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kldeval.errors import count
 from kldeval.reports.fitting import FIT_SCHEMA
+from kldeval.reports.json_numbers import json_interval, json_number
 from kldeval.reports.optimal_maps import OPTIMAL_SCHEMA
 from kldeval.reports.reproduction import REPRODUCTION_SCHEMA
-from kldeval.writers.json import failure_row
+from kldeval.writers.json import as_json, failure_row
 from kldeval.writers.page import (
     Cell,
-    Missing,
     MissingMaps,
     Notes,
     Page,
@@ -21,6 +19,7 @@ from kldeval.writers.page import (
     Signatures,
     Table,
     filled,
+    missing_of,
     plain_heads,
 )
 
@@ -36,17 +35,6 @@ SHOWN = 20
 """Differences that people see; JSON has all."""
 
 
-def plain_number(value: float) -> float | str:
-    """A number as strict JSON has it."""
-    return value if math.isfinite(value) else str(value)
-
-
-def as_json(document: dict[str, Any]) -> str:
-    """A document with a member a line."""
-    lines = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in document.items())
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
 def reproduction_json(found: Reproduction) -> str:
     """A reproduction as JSON: everything that was compared."""
     return as_json(
@@ -59,7 +47,7 @@ def reproduction_json(found: Reproduction) -> str:
             "maps": found.n_maps,
             "numbers": found.n_numbers,
             "same": found.n_same,
-            "largest_relative_difference": plain_number(found.largest),
+            "largest_relative_difference": json_number(found.largest),
             "tolerance": found.tolerance,
             "differences": [
                 {"kind": one.kind, "name": one.name, "saved": one.saved, "now": one.now} for one in found.differences
@@ -97,11 +85,11 @@ def fit_json(found: Fitted) -> str:
         {
             "schema": FIT_SCHEMA,
             "chain": found.chain,
-            "parameters": {name: plain_number(value) for name, value in found.parameters.items()},
-            "before": plain_number(found.before),
-            "after": plain_number(found.after),
-            "share": plain_number(found.share),
-            "interval": None if found.interval is None else list(map(plain_number, found.interval)),
+            "parameters": {name: json_number(value) for name, value in found.parameters.items()},
+            "before": json_number(found.before),
+            "after": json_number(found.after),
+            "share": json_number(found.share),
+            "interval": json_interval(found.interval),
             "units": found.units,
             "folds": list(found.folds),
             "signature": found.signature,
@@ -109,8 +97,8 @@ def fit_json(found: Fitted) -> str:
                 {
                     "name": row.name,
                     "fold": row.fold,
-                    "before": plain_number(row.before),
-                    "after": plain_number(row.after),
+                    "before": json_number(row.before),
+                    "after": json_number(row.after),
                 }
                 for row in found.maps
             ],
@@ -137,7 +125,7 @@ def _fit_blocks(found: Fitted) -> Iterator[Block]:
     rows = tuple(tuple(map(Cell, (name, f"{found.parameters[name]:.3g}", meaning))) for name, meaning in _PARTS.items())
     yield Table(heads, rows, "fitted on all maps")
     yield Paragraphs((f"--pred-norm '{found.chain}'",), title="to use it")
-    missing = tuple(Missing(one.name, one.message, one.stage) for one in found.failures)
+    missing = missing_of(found.failures)
     yield MissingMaps(f"{count(len(missing), 'map')} had no part in it", missing, SHOWN)
     yield Notes(found.notes)
     yield Signatures((), (found.signature,))
@@ -179,7 +167,7 @@ def optimal_page(found: OptimalMaps) -> Page:
     blocks: list[Block] = [Paragraphs((), title=title)]
     if rows:
         blocks.append(Table(plain_heads("text", "prediction", "written to"), rows))
-    missing = tuple(Missing(one.name, one.message, one.stage) for one in found.failures)
+    missing = missing_of(found.failures)
     blocks.append(MissingMaps(f"{count(len(missing), 'map')} could not be made", missing, SHOWN))
     blocks.append(Notes((f"{more} more",) if more > 0 else ()))
     return Page(filled(blocks))

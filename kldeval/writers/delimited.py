@@ -67,6 +67,15 @@ def lines(made: Document | Audit, delimiter: str) -> Iterator[str]:
     return (delimiter.join(_quoted(cell, delimiter) for cell in row) + "\n" for row in _cells(made))
 
 
+def delimited_cell(text: str, delimiter: str) -> str:
+    """A text as a cell: quoted where needed, and no formula to a spreadsheet.
+
+    >>> print(delimited_cell("=a,b", ","))
+    "'=a,b"
+    """
+    return _quoted(_safe(text), delimiter)
+
+
 def _quoted(cell: str, delimiter: str) -> str:
     """The cell as RFC 4180 wants it; the csv module of older Pythons forgets the carriage return."""
     special = any(character in cell for character in (delimiter, '"', "\r", "\n"))

@@ -19,14 +19,12 @@ from kldeval._version import __version__
 from kldeval.dataclass import dataclass
 from kldeval.packages import load_package
 from kldeval.reports.documents import ComparisonReport, Leaderboard, Report
-from kldeval.writers.audit_page import audit_page
+from kldeval.writers import page_of
 from kldeval.writers.html_charts import charts_of
 from kldeval.writers.html_maps import MapTable, map_table
 from kldeval.writers.lines import one_line
-from kldeval.writers.models_page import comparison_page, leaderboard_page
 from kldeval.writers.numbers import ARROWS, gate_line
 from kldeval.writers.page import Gates, MissingMaps, Notes, Paragraphs, Signatures, Table
-from kldeval.writers.report_page import report_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +65,7 @@ def write(document: Document, options: Options) -> str:
         MissingDependency: jinja2 is not installed.
     """
     shown = replace(options, per_map=False, worst=0, width=None, intervals=True, verbose=True)
-    page, charts = _page_of(document, shown), charts_of(document, {one.name: _anchor(one) for one in options.strips})
+    page, charts = page_of(document, shown), charts_of(document, {one.name: _anchor(one) for one in options.strips})
     parts = _Parts(options.strips, map_table(document, options))
     fixed = {"page": page, "charts": charts, "title": _title(document), "facts": _facts(document)}
     return _bounded(fixed, parts)
@@ -205,16 +203,6 @@ def _uri(picture: bytes) -> str:
 def _anchor(strip: Strip) -> str:
     """The identifier of a strip in the page, which no name can break."""
     return f"strip-{hashlib.sha256(strip.name.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
-
-
-def _page_of(document: Document, options: Options) -> Page:
-    if isinstance(document, Report):
-        return report_page(document, options)
-    if isinstance(document, Leaderboard):
-        return leaderboard_page(document, options)
-    return (
-        comparison_page(document, options) if isinstance(document, ComparisonReport) else audit_page(document, options)
-    )
 
 
 def _title(document: Document) -> str:

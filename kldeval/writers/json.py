@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem
 from kldeval.reports.audit_documents import AUDIT_SCHEMA, Audit, RoundingBounds
 from kldeval.reports.documents import COMPARE_SCHEMA, LEADERBOARD_SCHEMA, SCHEMA, ComparisonReport, Leaderboard
+from kldeval.reports.json_numbers import json_interval, json_number
 from kldeval.reports.reliability import reliability_of
 from kldeval.sequences import Streamed, each
 
@@ -162,7 +162,7 @@ def share_row(share: ShareOfWay) -> JsonObject:
     """A share of the way, its interval, and why one of them is not there."""
     return {
         "share": share.value,
-        "share_interval": None if share.interval is None else list(map(_number, share.interval)),
+        "share_interval": json_interval(share.interval),
         **({"reason": share.reason} if share.reason else {}),
     }
 
@@ -276,7 +276,7 @@ def pair_row(pair: PairOfModels) -> JsonObject:
         "first": pair.first,
         "second": pair.second,
         "mean_difference": _number(result.mean_difference),
-        "interval": _interval(result.interval),
+        "interval": json_interval(result.interval),
         "p": result.p_value,
         "p_holm": pair.adjusted_p,
         "wilcoxon_p": result.wilcoxon_p,
@@ -296,13 +296,9 @@ def _comparison(comparison: Comparison) -> JsonObject:
         "resamples": comparison.resamples,
         "seed": comparison.seed,
         "means": {model: _number(mean) for model, mean in comparison.means.items()},
-        "intervals": {model: _interval(interval) for model, interval in comparison.intervals.items()},
+        "intervals": {model: json_interval(interval) for model, interval in comparison.intervals.items()},
         "pairs": [pair_row(pair) for pair in comparison.pairs],
     }
-
-
-def _interval(interval: tuple[float, float] | None) -> list[float | str | None] | None:
-    return None if interval is None else [_number(end) for end in interval]
 
 
 def _columns(columns: Mapping[str, Column]) -> JsonObject:
@@ -324,7 +320,7 @@ def _gates(gates: tuple[GateOutcome, ...]) -> JsonObject:
 
 def _summaries(summaries: Mapping[str, Summary], *, with_interval: bool = False) -> JsonObject:
     return {
-        key: _summary(summary) | ({"interval": _interval(summary.interval)} if with_interval else {})
+        key: _summary(summary) | ({"interval": json_interval(summary.interval)} if with_interval else {})
         for key, summary in summaries.items()
     }
 
@@ -336,10 +332,14 @@ def _summary(summary: Summary) -> JsonObject:
 
 
 def _number(value: float | None) -> float | str | None:
-    """The number, or its name in quotes where JSON has no number for it."""
-    if value is None or math.isfinite(value):
-        return value
-    return str(float(value))
+    """The number as JSON has it, if there is one."""
+    return None if value is None else json_number(value)
+
+
+def as_json(document: Mapping[str, object]) -> str:
+    """A document with a member a line, in which names are as they are."""
+    members = (f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in document.items())
+    return "{\n" + ",\n".join(members) + "\n}\n"
 
 
 def _text(value: object) -> str:
@@ -404,7 +404,7 @@ def _rounding(one: RoundingBounds) -> JsonObject:
     return {
         "kind": one.kind,
         **{name: _number(end) for name, end in ends.items()},
-        "dither": None if one.dither is None else list(map(_number, one.dither)),
+        "dither": json_interval(one.dither),
         **({"reason": one.reason} if one.reason else {}),
     }
 

@@ -7,7 +7,7 @@ from html import escape
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from kldeval.writers.numbers import ARROWS
+from kldeval.writers.numbers import ARROWS, gate_line
 from kldeval.writers.page import Gates, MissingMaps, Notes, Paragraphs, Signatures, Table
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _drawn(block: Block) -> Iterator[str]:
     elif isinstance(block, Notes):
         yield from _lines([f"note: {line}" for line in block.lines])
     elif isinstance(block, Gates):
-        yield from _lines([f"{gate.text}: {'fired' if gate.fired else 'passed'}" for _, gate in block.rows])
+        yield from _lines([gate_line(gate, model) for model, gate in block.rows])
     elif isinstance(block, Signatures):
         yield from _signatures(block)
 

@@ -7,15 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import count
+from kldeval.reports.json_numbers import json_interval, json_number
 from kldeval.reports.learning_curves import GOLD, LEFT_OUT, OBSERVERS_SCHEMA
-from kldeval.writers.answer_pages import as_json, plain_number
 from kldeval.writers.charts import learning_chart
-from kldeval.writers.json import failure_row, share_row
+from kldeval.writers.json import as_json, failure_row, share_row
 from kldeval.writers.numbers import ABSENT, ARROWS, Notation, notation_for
 from kldeval.writers.page import (
     Cell,
     Head,
-    Missing,
     MissingMaps,
     Notes,
     Page,
@@ -23,6 +22,7 @@ from kldeval.writers.page import (
     Signatures,
     Table,
     filled,
+    missing_of,
     plain_heads,
 )
 from kldeval.writers.report_page import LISTED, WAY_DECIMALS, interval_text
@@ -55,7 +55,7 @@ def _blocks(found: LearningCurves) -> Iterator[Block]:
         if found.models:
             yield _share_table(curve, found)
     yield Paragraphs((*_legend(found), *dict.fromkeys(_reasons(found))), dim=True)
-    rows = tuple(Missing(one.name, one.message, one.stage) for one in found.failures)
+    rows = missing_of(found.failures)
     yield MissingMaps(f"{count(len(rows), 'image')} could not be scored", rows, LISTED)
     yield Notes(found.notes)
     lines = tuple(curve.signature for curve in found.curves)
@@ -155,8 +155,7 @@ def observers_json(found: LearningCurves) -> str:
                     "n_fixations": one.n_fixations,
                     "values": {
                         key: {
-                            str(n): {name: plain_number(value) for name, value in row.items()}
-                            for n, row in rows.items()
+                            str(n): {name: json_number(value) for name, value in row.items()} for n, row in rows.items()
                         }
                         for key, rows in one.values.items()
                     },
@@ -170,10 +169,6 @@ def observers_json(found: LearningCurves) -> str:
     )
 
 
-def _pair(interval: tuple[float, float] | None) -> list[float | str] | None:
-    return None if interval is None else list(map(plain_number, interval))
-
-
 def _curve(curve: LearningCurve) -> dict[str, Any]:
     made: dict[str, Any] = {
         "method": curve.method,
@@ -185,8 +180,8 @@ def _curve(curve: LearningCurve) -> dict[str, Any]:
     if limit is not None:
         made[EXTRAPOLATED] = {
             "law": limit.law,
-            "value": None if limit.value is None else plain_number(limit.value),
-            "interval": _pair(limit.interval),
+            "value": None if limit.value is None else json_number(limit.value),
+            "interval": json_interval(limit.interval),
             "exponent": limit.exponent,
             "shares": dict(limit.shares),
             "reason": limit.reason,
@@ -199,13 +194,13 @@ def _point(point: CurvePoint) -> dict[str, Any]:
         "n": point.n,
         "bandwidth": point.bandwidth,
         "uniform": point.uniform,
-        "gold": plain_number(point.gold),
-        "interval": _pair(point.interval),
-        "chance": plain_number(point.chance),
+        "gold": json_number(point.gold),
+        "interval": json_interval(point.interval),
+        "chance": json_number(point.chance),
         "models": {
             name: {
-                "mean": plain_number(model.mean),
-                "interval": _pair(model.interval),
+                "mean": json_number(model.mean),
+                "interval": json_interval(model.interval),
                 **share_row(model.share),
             }
             for name, model in point.models.items()

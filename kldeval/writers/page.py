@@ -10,6 +10,7 @@ from kldeval.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from kldeval.records import Failure
     from kldeval.reports.documents import GateOutcome
     from kldeval.reports.strips import Strip
 
@@ -117,6 +118,11 @@ class Missing:
     reason: str
     stage: str = ""
     model: str = ""
+
+
+def missing_of(failures: Iterable[Failure]) -> tuple[Missing, ...]:
+    """The maps of one model that failed."""
+    return tuple(Missing(one.name, one.message, one.stage) for one in failures)
 
 
 @dataclass(frozen=True, slots=True)

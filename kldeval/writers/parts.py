@@ -285,7 +285,7 @@ def open_parts(place: Path, read: Iterable[object]) -> Parts:
         MissingDependency: as `Parts`.
     """
     place = here_of(place)
-    Inputs(tuple(path for path in read if isinstance(path, Path))).check_folder(place, ())
+    Inputs(tuple(path for path in read if isinstance(path, Path))).check_folder(place, (), is_here=False)
     return Parts(place)
 
 

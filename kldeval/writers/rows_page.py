@@ -8,28 +8,23 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import UsageProblem, count
+from kldeval.reports.json_numbers import json_number
 from kldeval.reports.rows import ROWS_SCHEMA
 from kldeval.scoring.rows import NLL, NLL_GT, SAME_TOP, SHIFT
+from kldeval.writers.delimited import delimited_cell
 from kldeval.writers.numbers import notation_for
-from kldeval.writers.page import Cell, Head, Missing, MissingMaps, Notes, Page, Paragraphs, Signatures, Table, filled
+from kldeval.writers.page import Cell, Head, MissingMaps, Notes, Page, Paragraphs, Signatures, Table, filled, missing_of
+from kldeval.writers.page_formats import page_formats, page_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kldeval.reports.rows import Estimate, Likelihoods, RowsReport, RowSummary
+    from kldeval.writers.charts import Chart
     from kldeval.writers.page import Options
 
-FORMATS = {
-    "table": ".txt",
-    "json": ".json",
-    "csv": ".csv",
-    "tsv": ".tsv",
-    "markdown": ".md",
-    "latex": ".tex",
-    "html": ".html",
-    "llama": "",
-}
-"""The formats of rows, and the suffix of a file that asks for each."""
+OF_ROWS = {"json": (".json",), "csv": (".csv",), "tsv": (".tsv",), "llama": ()}
+"""The formats of rows beside those of every page, and the suffixes of files that ask for each."""
 
 SHOWN = (0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
 """The quantiles in tables."""
@@ -52,10 +47,21 @@ def rows_page(report: RowsReport, options: Options) -> Page:
         Paragraphs(tuple(_sentences(report)) if report.n else ()),
         MissingMaps(
             f"{count(len(report.failures), 'map')} could not be scored",
-            tuple(Missing(one.name, one.message, one.stage) for one in report.failures),
+            missing_of(report.failures),
         ),
         Notes(report.notes),
         Signatures((), tuple(report.signatures.values())),
+    )
+    return Page(filled(blocks))
+
+
+def checked_rows_page(report: RowsReport) -> Page:
+    """What stands against scoring rows, and how many can be scored."""
+    problems = count(len(report.failures), "problem")
+    blocks = (
+        MissingMaps(problems, missing_of(report.failures)),
+        Notes(report.notes),
+        Paragraphs((f"{_title(report)} can be scored, {problems}",)),
     )
     return Page(filled(blocks))
 
@@ -114,7 +120,7 @@ def rows_json(report: RowsReport) -> str:
             "perplexity_gt": _estimate(found.gt),
             "log_ratio": _estimate(found.log_ratio),
             "ratio": _estimate(found.ratio),
-            "correlation": _number(found.correlation),
+            "correlation": json_number(found.correlation),
             "delta_p": _estimate(found.shift),
             "delta_p_rms": _estimate(found.shift_rms),
         }
@@ -122,18 +128,14 @@ def rows_json(report: RowsReport) -> str:
 
 
 def _summary(one: RowSummary) -> dict[str, Any]:
-    found: dict[str, Any] = {"mean": _number(one.mean), "error": _number(one.error)}
+    found: dict[str, Any] = {"mean": json_number(one.mean), "error": json_number(one.error)}
     if not one.quantiles:
         return found
-    return found | {"quantiles": {f"{part:g}": _number(number) for part, number in one.quantiles.items()}}
+    return found | {"quantiles": {f"{part:g}": json_number(number) for part, number in one.quantiles.items()}}
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
-    return {"mean": _number(estimate.value), "error": _number(estimate.error)}
-
-
-def _number(value: float) -> float | str:
-    return value if math.isfinite(value) else str(float(value))
+    return {"mean": json_number(estimate.value), "error": json_number(estimate.error)}
 
 
 def rows_table(report: RowsReport) -> dict[str, Any]:
@@ -158,10 +160,11 @@ def rows_delimited(report: RowsReport, delimiter: str) -> Iterator[str]:
     """
     if report.n and not report.by_row:
         rows_table(report)
-    yield delimiter.join(("name", "row", *report.by_row)) + "\n"
+    heads = ("name", "row", *report.by_row)
+    yield delimiter.join(delimited_cell(head, delimiter) for head in heads) + "\n"
     at = 0
     for name, n in report.owners:
-        shown = f'"{name.replace(chr(34), chr(34) * 2)}"' if delimiter in name or '"' in name else name
+        shown = delimited_cell(name, delimiter)
         for row in range(n):
             numbers = (float(values[at + row]) for values in report.by_row.values())
             cells = ("" if math.isnan(one) else repr(one) for one in numbers)
@@ -226,22 +229,27 @@ def _shifts(found: Likelihoods, quantiles: Mapping[float, float]) -> Iterator[st
     yield f"RMS Δp    : {100 * found.shift_rms.value:6.3f} ± {100 * found.shift_rms.error:5.3f} %"
 
 
+def row_formats() -> dict[str, tuple[str, ...]]:
+    """Every format of rows, and the suffixes of files that ask for each."""
+    return {**page_formats(), **OF_ROWS}
+
+
 def format_of_file(text: str) -> str:
     """The format of a file by its suffix.
 
     Raises:
         UsageProblem: none has it.
     """
-    by_suffix = {suffix: name for name, suffix in FORMATS.items() if suffix}
+    by_suffix = {suffix: name for name, suffixes in row_formats().items() for suffix in suffixes}
     found = by_suffix.get(PurePath(text).suffix.lower())
     if found is None:
-        msg = f"cannot write {text}: rows are written as {', '.join(by_suffix)}, or as llama:FILE"
+        msg = f"cannot write {text}: rows are written as {', '.join(sorted(by_suffix))}, or as llama:FILE"
         raise UsageProblem(msg)
     return found
 
 
 def rows_text(report: RowsReport, format_: str, options: Options) -> str:
-    """The document in one of `FORMATS`.
+    """The document in one of the formats of rows.
 
     Raises:
         UsageProblem: the format needs what the document does not hold.
@@ -251,20 +259,15 @@ def rows_text(report: RowsReport, format_: str, options: Options) -> str:
         return "".join(rows_delimited(report, "," if format_ == "csv" else "\t"))
     if format_ in ("json", "llama"):
         return (rows_json if format_ == "json" else rows_llama)(report)
-    page = rows_page(report, options)
-    if format_ == "html":
-        return _html(page, report)
-    from kldeval.writers import latex, markdown, text
-
-    renderers: dict[str, Any] = {"markdown": markdown.render, "latex": latex.render, "table": text.render}
-    return str(renderers[format_](page, options))
+    charts = _charts(report) if format_ == "html" else ()
+    return page_text(format_, rows_page(report, options), options, report.provenance, charts)
 
 
-def _html(page: Page, report: RowsReport) -> str:
+def _charts(report: RowsReport) -> list[Chart]:
+    """A histogram for each metric."""
     from kldeval.writers.charts import histogram
-    from kldeval.writers.html import write_page
 
     keys = [key for key in report.summaries if key in report.by_row and key not in _BY_LABEL]
     units = {key: f"{key} ({report.units[key]})" if report.units.get(key) else key for key in keys}
     charts = [histogram(f"{key} of the rows", report.by_row[key].tolist(), units[key], "rows") for key in keys]
-    return write_page(page, report.provenance, [chart for chart in charts if chart is not None])
+    return [chart for chart in charts if chart is not None]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from kldeval.errors import count
 from kldeval.reports.audit import is_close
 from kldeval.reports.identification import IDENTIFY_SCHEMA
-from kldeval.writers.lines import one_line, wrapped
+from kldeval.reports.json_numbers import json_number
+from kldeval.writers.lines import wrapped
 from kldeval.writers.numbers import ABSENT
 from kldeval.writers.page import (
     Cell,
     Head,
-    Missing,
     MissingMaps,
     Notes,
     Page,
@@ -24,6 +24,7 @@ from kldeval.writers.page import (
     Signatures,
     Table,
     filled,
+    missing_of,
     plain_heads,
 )
 
@@ -94,8 +95,7 @@ def _listed_joint(rows: Sequence[Joint]) -> str:
 
 def _guess(guess: Guess) -> dict[str, Any]:
     flags = [list(flag) for flag in guess.flags]
-    value = guess.value if math.isfinite(guess.value) else str(guess.value)
-    names = {"metric": guess.metric, "convention": guess.convention, "flags": flags, "value": value}
+    names = {"metric": guess.metric, "convention": guess.convention, "flags": flags, "value": json_number(guess.value)}
     return {
         **names,
         "resize": guess.resize,
@@ -154,7 +154,9 @@ def _joint_table(rows: Sequence[tuple[str, ...]], title: str) -> Table:
 
 
 def _chance(found: Identification) -> str:
-    """What was tried, and how many hits mean nothing."""
+    """What was tried, and how many hits mean nothing, where that is known."""
+    if not found.distinct:
+        return f"{count(found.tried, 'setting')} were tried"
     rows = "numbers" if len(found.values) == 1 else "combinations of numbers"
     digits = "at this number of digits" if len(found.values) == 1 else "at these numbers of digits"
     return f"{found.tried} settings give {found.distinct} {rows}, of which chance hits {found.chance:.2g} {digits}"
@@ -299,7 +301,7 @@ def _share(terms: Terms, term: float) -> str:
 
 
 def inspection_page(inspection: Inspection, pairs: bool = True) -> Page:  # noqa: FBT001, FBT002 - the one choice
-    """What files hold (each pair, or how many of what), then what is wrong, for a terminal."""
+    """What files hold (each pair, or how many of what), then what is wrong."""
     heads = (
         *(Head("name", "map"), Head("prediction", "map"), Head("holds", "text")),
         *(Head("ground truth", "map"), Head("holds", "text")),
@@ -307,7 +309,7 @@ def inspection_page(inspection: Inspection, pairs: bool = True) -> Page:  # noqa
     rows = tuple(
         tuple(map(Cell, (row.name, row.pred, row.pred_content, row.gt, row.gt_content))) for row in inspection.rows
     )
-    wrong = tuple(Missing(failure.name, failure.message, failure.stage) for failure in inspection.failures)
+    wrong = missing_of(inspection.failures)
     blocks: tuple[Block, ...] = (
         *((Table(heads, rows),) if rows and pairs else ()),
         MissingMaps(count(len(wrong), "problem"), wrong),
@@ -339,24 +341,6 @@ def _held(inspection: Inspection) -> Iterator[str]:
 
 KINDS_SHOWN = 3
 """Sizes and types of maps that a summary names."""
-
-
-def inspection_text(inspection: Inspection, pairs: bool = True) -> str:  # noqa: FBT001, FBT002 - the one choice
-    """What files hold (each pair, or how many of what), then what is wrong, as aligned lines that are never cut."""
-    head = ("name", "prediction", "", "ground truth", "")
-    rows = [
-        (one_line(row.name), one_line(row.pred), row.pred_content, one_line(row.gt), row.gt_content)
-        for row in inspection.rows
-    ]
-    lines = [*_aligned([head, *rows]), ""] if rows and pairs else []
-    wrong = [(failure.stage, one_line(failure.name), one_line(failure.message)) for failure in inspection.failures]
-    held = () if pairs else _held(inspection)
-    return "\n".join([*lines, *_aligned(wrong), *inspection.notes, *held, _found(inspection)]) + "\n"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 # the methods of a run

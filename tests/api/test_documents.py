@@ -8,6 +8,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -298,3 +299,15 @@ def test_importing_the_package_pulls_in_nothing_heavy() -> None:
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert {name for name in found if name.startswith("kldeval")} == {"kldeval", "kldeval._version"}
     assert "numpy" not in found
+
+
+def test_documents_are_equal_that_say_the_same_whoever_computed_it(tmp_path: Path) -> None:
+    pred, gt = np.random.default_rng(0).random((2, 4, 5, 6))
+    gt[1] = 1  # whose correlation is undefined
+    first, second = (kldeval.evaluate(pred, gt, metric="kld,cc", jobs=jobs) for jobs in (1, 2))
+    renamed = replace(second, provenance={**second.provenance, "jobs": 64})
+    assert first == second == renamed
+    assert first != kldeval.evaluate(gt, pred, metric="kld,cc")
+    assert first != kldeval.evaluate(pred, gt, metric="kld,cc", dtype="float32")
+    first.save(tmp_path / "report.json")
+    assert kldeval.Report.load(tmp_path / "report.json") == first

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from command_line import kldeval as command
+from late import late
 from looping import each_of
 from PIL import Image
 from reading import read_map
@@ -23,6 +23,8 @@ from kldeval.errors import KldevalError, MapsFailed, RefusedMap, UnknownName, Us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+torch = late("torch")
 
 CAREFUL, BOLD, GT = (Path("sample_data") / name for name in ("careful", "bold", "gt"))
 NAMES = sorted(path.stem for path in GT.iterdir())
@@ -221,6 +223,18 @@ class TestKeywords:
         assert told == [4, 4, 4, 4]
         evaluate(MAPS, MAPS, progress=True)
         assert capsys.readouterr().out == ""
+
+    def test_progress_in_a_notebook_that_has_no_bars(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shell = type("ZMQInteractiveShell", (), {})()
+        monkeypatch.setattr("builtins.get_ipython", lambda: shell, raising=False)
+        monkeypatch.setattr("kldeval.writers.progress.find_spec", lambda _name: None)
+        monkeypatch.setattr("kldeval.writers.progress.PATIENCE", -1)
+        evaluate(MAPS, MAPS, progress=True)
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert re.fullmatch(r"\rpairs 1/4, \S+ pairs/s( *\rpairs \d/4, \S+ pairs/s)*\r *\r", said.err)
 
 
 REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [

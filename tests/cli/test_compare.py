@@ -281,7 +281,7 @@ def test_differences_are_shown_part_by_part(tmp_path: Path) -> None:
             "the numbers of saved reports are made already: --norm, --limit can mean nothing; leave it out",
         ),
         (("good.json", "bad.json", "-m", "kdl"), "unknown metric 'kdl'; did you mean 'kld'? Known: ce, kld"),
-        (("good.json", "no.json"), "cannot read no.json: No such file or directory"),
+        (("good.json", "no.json"), "cannot read no.json: no such file or directory"),
         (
             ("good.json", "bad.json", "--resamples", "9"),
             "9 resamples are too few for an interval: 100 at least, 10000 are usual",

@@ -266,7 +266,7 @@ def test_a_value_that_the_option_refuses_is_refused() -> None:
     config("limit = 0")
     outcome = kldeval("good", "gt")
     assert outcome.code == 2
-    assert "Invalid value for '--limit': 0 is not in the range x>=1." in outcome.err
+    assert "invalid value for '--limit': 0 is not in the range x>=1" in outcome.err
 
 
 def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -405,8 +405,8 @@ class TestRefusals:
         ("arguments", "message"),
         [
             (["--value", "x"], "--value x: not a finite number; give it as it was printed, such as 0.27"),
-            (["--value", "1", "--format", "yaml"], "unknown format 'yaml'; known: json, table"),
-            ([], "Missing option '--value'"),
+            (["--value", "1", "--format", "yaml"], "unknown format 'yaml'; known: html, json, latex, markdown, table"),
+            ([], "missing option '--value'"),
         ],
     )
     def test_a_wrong_request(self, arguments: list[str], message: str) -> None:

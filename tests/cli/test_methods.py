@@ -187,7 +187,7 @@ class TestCommand:
             (["--convention", "mit", "kldeval:mit+v1"], 2, "give one of: "),
             (["--convention", "mti"], 2, "kldeval: unknown convention 'mti'; did you mean 'mit', "),
             (["--convention", "mit", "--format", "yaml"], 2, "kldeval: unknown format 'yaml'; known: json, text\n"),
-            (["nothing.json"], 2, "kldeval: cannot read nothing.json: No such file or directory\n"),
+            (["nothing.json"], 2, "kldeval: cannot read nothing.json: no such file or directory\n"),
         ],
     )
     def test_a_wrong_request(self, arguments: list[str], code: int, message: str) -> None:

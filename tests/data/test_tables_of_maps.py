@@ -194,6 +194,18 @@ def test_cells_that_are_no_maps_are_refused(cells: list[Any], message: str) -> N
     assert message in document["failures"][0]["message"]
 
 
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_table_that_was_replaced_is_read_anew(maps: dict[str, list[Array]], scheme: str) -> None:
+    def values(file: str) -> list[float]:
+        place = scheme + str(Path(written(table(maps, "bytes"), file)).absolute())
+        found = package.evaluate(place, place, pred_column="pred", gt_column="gt", name_column="id", jobs=1)
+        return [score.values["kld"] for score in found.scores]
+
+    before = values("maps.parquet")
+    maps["pred"].reverse()
+    assert before != values("maps.parquet") == values("others.parquet")
+
+
 def test_volumes_of_classes_may_be_cells() -> None:
     rng = np.random.default_rng(3)
     logits, labels = rng.normal(size=(2, 3, 4, 5)), rng.integers(0, 3, (2, 4, 5))

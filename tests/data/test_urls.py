@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from command_line import kldeval
+from command_line import Outcome, kldeval
 from late import late
 from looked_at import LookedAt, make_looked_at
 from programs import python
@@ -155,8 +155,8 @@ def test_a_place_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatc
     fsspec.register_implementation("silent", Silent)
     monkeypatch.setattr("kldeval.data.containers.remote.SECONDS_TO_ANSWER", 0.05)
     outcome = kldeval("silent://host/pred", "silent://host/gt")
-    why = "TimeoutError: there was no answer within 0.05 s; is there a network?"
-    assert (outcome.code, outcome.err) == (2, f"kldeval: silent://host/pred cannot be read ({why})\n")
+    why = "there was no answer within 0.05 s; is there a network? (TimeoutError)"
+    assert (outcome.code, outcome.err) == (2, f"kldeval: silent://host/pred cannot be read: {why}\n")
 
 
 def test_an_output_may_be_elsewhere(seen: LookedAt, stored: str) -> None:
@@ -184,6 +184,53 @@ def test_parts_may_be_elsewhere(seen: LookedAt, stored: str, tmp_path: Path, mon
     assert "rows holds parts of another run (metrics kld,ce, here cc); name another folder" in refused.err
     assert kldeval(*seen.maps, "--limit", "1", "--output-dir", f"{stored}/rows", "-q").code == 0
     assert [path.rpartition("/")[2] for path in files.find("/store/rows")] == ["part-000000.parquet"]
+
+
+def test_a_manifest_names_maps_elsewhere(seen: LookedAt, stored: str, tmp_path: Path) -> None:
+    """Wherever the manifest lies, and beside maps that are here; other files of it are not read from URLs."""
+    here = seen.maps[1]
+    rows = [f"{stored}/pred/a.npy,{stored}/gt/a.npy", f"{stored}/pred/b.npy,{here}/b.npy"]
+    (tmp_path / "m.csv").write_text("\n".join(["pred,gt", *rows]))
+    outcome = kldeval("--manifest", tmp_path / "m.csv", "--format", "json")
+    assert outcome.code == 0, outcome.err
+    found = {row["name"].rpartition("/")[2]: row["kld"] for row in json.loads(outcome.out)["maps"]}
+    whole = json.loads(kldeval(*seen.maps, "--format", "json").out)["maps"]
+    assert found == {row["name"]: row["kld"] for row in whole[:2]}
+    (tmp_path / "m.csv").write_text(f"pred,gt,mask\n{rows[0]},{stored}/gt/a.npy")
+    refused = kldeval("--manifest", tmp_path / "m.csv")
+    where = f"{tmp_path / 'm.csv'}, line 2"
+    expected = f"kldeval: {where}: mask at a URL: of a manifest, only maps are read from URLs\n"
+    assert (refused.code, refused.out, refused.err) == (2, "", expected)
+
+
+@pytest.mark.parametrize("name", ["maps.zip", "maps.tar.gz", "maps.mp4", "maps.nc", "maps.parquet"])
+def test_a_file_of_many_maps_elsewhere_says_what_to_do(seen: LookedAt, stored: str, name: str) -> None:
+    fsspec.filesystem("memory").pipe_file(f"/store/{name}", b"many maps")
+    ways_out = {"maps.parquet": "is a table: name its columns of maps with --pred-column and --gt-column"}
+    way_out = ways_out.get(name, "is a file of many maps, which is read here alone: copy it to this machine")
+    for words in ((f"{stored}/{name}", seen.maps[1]), (seen.maps[0], f"{stored}/{name}")):
+        assert kldeval(*words) == Outcome(2, "", f"kldeval: {stored}/{name} {way_out}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{pred} {gt} --cache {place}",
+        "{pred} {gt} --save-maps {place}",
+        "density {fixations} {place} --like {gt} --sigma 1",
+    ],
+)
+def test_folders_that_have_to_be_here_are_no_urls(
+    seen: LookedAt, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than made here, under a name that begins with a scheme."""
+    monkeypatch.chdir(tmp_path)
+    pred, gt = seen.maps
+    place = "memory://store/rows"
+    outcome = kldeval(*words.format(pred=pred, gt=gt, fixations=seen.fixations, place=place).split())
+    why = "this is written to a folder of a file system, and not to a URL"
+    assert outcome == Outcome(2, "", f"kldeval: cannot write {place}: {why}\n")
+    assert list(tmp_path.glob("memory:*")) == []
 
 
 def test_a_damaged_file_is_a_failure_and_named_by_its_url(stored: str) -> None:
@@ -219,7 +266,7 @@ def test_a_network_that_fails_once_is_asked_again(stored: str, monkeypatch: pyte
             raise ConnectionResetError(msg)
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr("kldeval.data.containers.remote.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("kldeval.data.containers.downloads.FIRST_PAUSE", 0.0)
     monkeypatch.setattr(type(files), "open", failing)
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json")
     assert outcome.code == 0, outcome.err
@@ -260,7 +307,7 @@ def test_a_network_that_fails_for_good_is_a_failure_that_says_how(
         asked.append(path)
         raise error
 
-    monkeypatch.setattr("kldeval.data.containers.remote.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("kldeval.data.containers.downloads.FIRST_PAUSE", 0.0)
     monkeypatch.setattr(type(files), "open", failing)
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json", "--jobs", "1")
     (failure,) = json.loads(outcome.out)["failures"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
 from pkgutil import resolve_name
 from random import Random
 from subprocess import DEVNULL, PIPE
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 import cv2
@@ -18,6 +19,9 @@ import pytest
 from command_line import kldeval, score
 from programs import python
 from watching import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SHAPE = (32, 48)
 LENGTH = 7
@@ -341,7 +345,13 @@ def test_damage_makes_no_other_frame(suffix: str, code: str) -> None:
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_what_decoders_say_of_damage_is_in_the_refusal_alone(jobs: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_decoders_say_of_damage_is_in_the_refusal_alone(
+    jobs: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where OpenCV is told to print it, too, which a process looks for once."""
+    if jobs == "2":
+        monkeypatch.setenv("OPENCV_FFMPEG_DEBUG", "1")
+        resolve_name("kldeval.data.readers.apart._end_child")()
     data = bytearray(Path(video("pred.avi", frames(1, 40))).read_bytes())
     for place in range(len(data) // 4, len(data) // 2, 500):
         data[place] ^= 0xFF
@@ -361,9 +371,10 @@ def test_a_video_that_ends_its_reader_ends_one(monkeypatch: pytest.MonkeyPatch) 
     video("pred.avi", frames(1))
     images("gt", frames(2))
     target = "kldeval.data.containers.videos.load_apart"
-    read, asked = resolve_name(target), []
+    read, asked, functions = resolve_name(target), [], set()
 
     def reading(*given: Any) -> Any:
+        functions.add(given[3])
         if len(given) > len(("module", "path", "limits", "function")):
             asked.append(given[-1].name)
             if asked[-1] == "0003":
@@ -374,10 +385,14 @@ def test_a_video_that_ends_its_reader_ends_one(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(target, reading)
     made = json.loads(kldeval("pred.avi", "gt", *EXACT, "--format", "json", "--jobs", "1").out)
     assert asked == ["0001", "0002", "0003"]
+    assert functions == {"contents", "read_frame"}
     assert [row["name"] for row in made["maps"]] == ["001", "002"]
     assert {failure["message"] for failure in made["failures"]} == {
         "pred.avi: damaged: the process that read it ended (exit code 9)"
     }
+    monkeypatch.setattr(target, read)
+    Path(video("mended.avi", frames(1))).replace("pred.avi")
+    assert len(rows("pred.avi", "gt")) == LENGTH
 
 
 def test_frames_that_are_not_shown_at_a_constant_rate_are_refused() -> None:
@@ -561,3 +576,153 @@ def test_messages_call_frames_as_paths_do() -> None:
         "kldeval: videos.zip holds no map; it holds 'videos/clip.avi'; a video is decoded from a file of its own: "
         "unpack them into a folder\n"
     )
+
+
+def test_a_video_that_is_overwritten_is_opened_anew() -> None:
+    """Its next frame is that of the new file, and not of the one that is still open."""
+    old, new, gt = frames(1), frames(3), frames(2)
+    video("gt.avi", gt)
+    expected = [*divergences(old[:1], gt[:1]), *divergences(new[1:2], gt[1:2])]
+    video("pred.avi", old)
+    assert score("pred.avi/0001", "gt.avi/0001", *EXACT) == pytest.approx(expected[:1])
+    Path(video("new.avi", new)).replace("pred.avi")
+    assert score("pred.avi/0002", "gt.avi/0002", *EXACT) == pytest.approx(expected[1:])
+
+
+def test_a_video_holds_as_many_frames_as_it_declares_or_as_are_counted() -> None:
+    """The last of those that are declared is refused where more follow: they would be left out in silence."""
+    pred = frames(1)
+    images("gt", pred[:5])
+    said = bytearray(Path(video("pred.avi", pred)).read_bytes())
+    place = said.index(b"strh") + 8 + 32  # its length in frames
+    assert said[place] == LENGTH
+    said[place] = 5
+    Path("pred.avi").write_bytes(said)
+    made = json.loads(kldeval("pred.avi", "gt", *EXACT, "--format", "json").out)
+    assert len(made["maps"]) == 4
+    assert made["failures"][0]["message"] == "pred.avi: the video holds more frames than the 5 that it declares"
+    sound = Path(video("pred.mkv", pred)).read_bytes()
+    duration, void = b"\x44\x89\x88", b"\xec\x89\x88"  # the element says how long the video is, or nothing
+    assert sound.count(duration) == 1
+    Path("pred.mkv").write_bytes(sound.replace(duration, void))
+    assert len(rows("pred.mkv", images("gt", pred))) == LENGTH
+    said[place : place + 4] = (10_000).to_bytes(4, "little")
+    Path("pred.avi").write_bytes(said)
+    assert "it holds '00001', '00002', '00003'" in kldeval("pred.avi/1", "gt/001.png", *EXACT).err
+
+
+@pytest.fixture
+def decoded_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Videos are decoded by this process, which can be looked into."""
+    heard: list[Any] = []
+    for name, value in {"is_expendable": lambda: True, "_decoders": {}, "_heard": heard}.items():
+        monkeypatch.setattr(f"kldeval.data.containers.videos.{name}", value)
+    yield
+    for file in heard:
+        file.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not list open files")
+@pytest.mark.usefixtures("decoded_here")
+def test_few_videos_are_open_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are of which some frames alone are read."""
+    monkeypatch.setattr("kldeval.data.containers.videos.MOST_IDLE", 2)
+    lines = [f"{video(f'{clip}.avi', frames(1, 2))}/0001,gt.png,{clip}" for clip in "abcdef"]
+    cv2.imwrite("gt.png", frames(2)[0])
+    Path("pairs.csv").write_text("\n".join(["pred,gt,name", *lines]))
+    assert len(score("--manifest", "pairs.csv", "--jobs", "1", *EXACT)) == 1
+    links = [str(one.resolve()) for one in Path("/proc/self/fd").iterdir()]
+    assert 0 < sum(link.endswith(".avi") for link in links) <= 3
+
+
+@pytest.mark.parametrize(("models", "is_settled"), [(1, False), (2, True)])
+def test_frames_are_kept_between_runs_until_they_change(
+    monkeypatch: pytest.MonkeyPatch, models: int, *, is_settled: bool
+) -> None:
+    """Each is decoded once a run, or not at all; those of young videos, decoded twice to be known, are not kept."""
+    target = "kldeval.data.containers.videos.load_apart"
+    read = resolve_name(target)
+    decoded: list[str] = []
+
+    def reading(*given: Any) -> Any:
+        decoded.extend(one.name for one in given[4:])
+        return read(*given)
+
+    def run(*kept: str) -> str:
+        decoded.clear()
+        return kldeval(*sides, *EXACT, "--jobs", "1", "--format", "json", *kept).out
+
+    monkeypatch.setattr("kldeval.digests.SETTLED_NS", 0 if is_settled else 10**12)
+    monkeypatch.setattr(target, reading)
+    pred, sides = frames(1), ["pred", "other", "gt"][:: 1 if models > 1 else 2]
+    numbers = [f"{number:04d}" for number in range(1, LENGTH + 1)]
+    for place, side in enumerate(sides):
+        video(f"{side}/clip.avi", frames(place + 1))
+    before = ""
+    for changed in (None, 3):
+        if changed is not None:
+            pred[changed] = pred[changed] // 2 + 1
+            video("pred/clip.avi", pred)
+        expected = run()
+        assert expected != before
+        assert run("--cache", "cache") == expected
+        is_known = is_settled and changed is not None  # a model whose video is the same
+        assert sorted(decoded) == sorted(numbers * (2 if is_known else len(sides)))
+        assert run("--cache", "cache") == expected
+        assert sorted(decoded) == ([] if is_settled else sorted(numbers * len(sides)))
+        before = expected
+
+
+def test_a_video_of_frames_that_are_too_large_is_refused_by_name() -> None:
+    """As the only one of a folder, too, and where one of its frames is named."""
+    video("pred/clip.avi", frames(1, 2))
+    images("gt", frames(2, 2))
+    said = f"pred/clip.avi: {SHAPE[0] * SHAPE[1]} pixels ({SHAPE[1]} x {SHAPE[0]}) are more than --max-pixels 100\n"
+    for pred, gt, where in (
+        ("pred/clip.avi", "gt", ""),
+        ("pred", "gt", ""),
+        ("pred/clip.avi/0001", "gt/001.png", "0001: "),
+    ):
+        assert kldeval(pred, gt, *EXACT, "--max-pixels", "100", "--score-only").err == f"kldeval: {where}{said}"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_link_to_a_pipe_is_no_video() -> None:
+    """Whoever opened it would wait for ever."""
+    os.mkfifo("pipe")
+    Path("pred").mkdir()
+    Path("pred/clip.avi").symlink_to(Path("pipe").absolute())
+    images("gt", frames(2, 2))
+    said = kldeval("pred", "gt", *EXACT).err
+    assert said.startswith("kldeval: pred holds no map: only files of other kinds (.avi)")
+
+
+@pytest.mark.usefixtures("decoded_here")
+def test_a_frame_that_is_asked_for_again_is_at_hand_whatever_the_rate_of_its_video(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that OpenCV cannot tell has none, and frames meet by their numbers."""
+    opened, capture = [], cv2.VideoCapture
+
+    class Capture:
+        def __init__(self, path: str, *rest: Any) -> None:
+            opened.append(path)
+            self.own = capture(path, *rest)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.own, name)
+
+        def get(self, what: int) -> float:
+            return math.inf if what == cv2.CAP_PROP_FPS else float(self.own.get(what))
+
+    pred, gt = frames(1), frames(2)
+    video("pred.avi", pred)
+    video("gt.avi", gt)
+    video("other.avi", pred)
+    monkeypatch.setattr("cv2.VideoCapture", Capture)
+    pairs = ("pred.avi/0001,gt.avi/0003,a", "pred.avi/0002,other.avi/0001,b", "pred.avi/0003,gt.avi/0003,c")
+    Path("pairs.csv").write_text("\n".join(["pred,gt,name", *pairs]))
+    found = rows("--manifest", "pairs.csv", "--jobs", "1")
+    assert list(found.values()) == pytest.approx(divergences(pred[:3], [gt[2], pred[0], gt[2]]))
+    assert opened.count("gt.avi") == 2  # to be counted, and to be read
+    assert list(rows("pred.avi", "gt.avi", "--jobs", "1").values()) == pytest.approx(divergences(pred, gt))

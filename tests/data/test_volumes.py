@@ -113,7 +113,7 @@ def test_cells_of_volumes_are_the_sums_of_their_voxels(files: dict[str, Array]) 
     blocks = [(weights * one).reshape(2, 2, 3, 2, 4, 2).sum((1, 3, 5)) for one in (pred, gt)]
     found = package.emd(pred, gt, weights=weights, factor=2, spatial_axes=3)
     assert found == pytest.approx(package.emd(*blocks, factor=1, spatial_axes=3), rel=1e-12)
-    assert np.asarray(package.emd(np.stack([pred, gt]), np.stack([gt, gt]), spatial_axes=3)).shape == (2,)
+    assert np.asarray(package.emd(np.stack([pred, gt]), np.stack([gt, gt]), factor=2, spatial_axes=3)).shape == (2,)
     for axis in range(3):
         slices = (np.expand_dims(one[0], axis) for one in (pred, gt))
         assert package.emd(*slices, factor=2, spatial_axes=3) == package.emd(pred[0], gt[0], factor=2)

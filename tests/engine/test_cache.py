@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from command_line import kldeval
 from evaluating import torch_as_accelerator
 from late import late
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from command_line import Outcome
+
+torch = late("torch")
 
 h5py = late("h5py")
 xarray = late("xarray")
@@ -562,7 +563,8 @@ def test_saving_maps_scores_again(seen: LookedAt, scored: Scored) -> None:
     words = (*seen.maps, "--cache", seen.root / "cache")
     run(*words)
     scored.names.clear()
-    run(*words, "--save-maps", seen.root / "terms")
+    with pytest.warns(RuntimeWarning, match="the cache keeps nothing here: pixelwise terms are saved, too"):
+        run(*words, "--save-maps", seen.root / "terms")
     assert scored.names == sorted(path.stem for path in (seen.root / "pred").iterdir())
     assert (seen.root / "terms").is_dir()
 
@@ -666,7 +668,7 @@ def test_a_cache_stands_in_a_folder_of_its_own(seen: LookedAt) -> None:
     file.touch()
     refused = kldeval(*seen.maps, "--cache", file)
     assert (refused.code, refused.out) == (2, "")
-    assert refused.err == f"kldeval: --cache {file}: not a directory\n"
+    assert refused.err == f"kldeval: --cache {file}: a file is there; name another folder\n"
     inside = kldeval(*seen.maps, "--cache", seen.root / "gt" / "cache")
     assert inside.code == 2
     assert "would read it as maps" in inside.err
@@ -914,6 +916,16 @@ def test_maps_in_containers_are_kept_until_they_change(
         assert changed == run(*words)
         assert changed != new
         new = changed
+
+
+def test_a_young_container_of_ground_truths_is_read_for_several_models_and_kept(seen: LookedAt, scored: Scored) -> None:
+    """What it held when it was read for all of them tells that it holds the same when each is scored."""
+    gt = packed_arrays(make_looked_at(seen.root / "floats", dtype=np.float32).root / "gt", seen.root / "gt.npz")
+    asked = (seen.root / "pred", second_model(seen), gt, "--cache", seen.root / "cache")
+    first = run(*asked)
+    scored.names.clear()
+    assert run(*asked) == first
+    assert scored.names == []
 
 
 def test_members_of_one_container_are_told_apart(tmp_path: Path, known_by: str) -> None:

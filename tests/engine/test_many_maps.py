@@ -236,3 +236,40 @@ def test_a_full_disk_says_where_and_what_to_do(maps: tuple[Path, Path], monkeypa
     assert (outcome.code, outcome.out) == (2, "")
     way_out = "set TMPDIR to a larger place, and run it again (with --cache nothing is scored twice)"
     assert outcome.err.endswith(f" (no space left on device): {way_out}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pred gt -m kld,cc --baselines",
+        "pred gt -m kld,cc,nss --fixations seen.csv --baselines",
+        "classes labels --norm softmax --axis 0 -m ce,accuracy --ignore-index 9 --maps pixels --per-class",
+        "classes labels --norm softmax --axis 0 -m ece --ignore-index 9 --maps pixels",
+    ],
+)
+def test_numbers_that_some_maps_lack_or_that_count_nothing_are_so_on_disk(
+    tmp_path: Path, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two maps have negative values, one was looked at by a single observer, and of one all labels are ignored."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(2)
+    for side in ("pred", "gt", "classes", "labels"):
+        Path(side).mkdir()
+    for number in range(6):
+        size = (6, 8) if number != 4 else (5, 7)
+        np.save(f"pred/{number}.npy", rng.random(size) - (number == 2))
+        np.save(f"gt/{number}.npy", rng.random(size) - (number == 1))
+        np.save(f"classes/{number}.npy", rng.random((3, *size)))
+        np.save(f"labels/{number}.npy", rng.integers(0, 3, size) if number != 2 else np.full(size, 9))
+    lines = [f"{number},{n},{n},{'ab'[n % 2 and number != 3]}" for number in range(6) for n in range(4)]
+    Path("seen.csv").write_text("\n".join(["name,x,y,observer", *lines]))
+    for number in (0, 3, 5):
+        made = {"schema": "kldeval.density/1", "made": "gaussian(sigma=2)", "fixations": number + 1, "sigma": 2.0}
+        Path(f"gt/{number}.json").write_text(json.dumps(made))
+    asked = (*words.split(), "--format", "json", "--jobs", "1")
+    few = kldeval(*asked)
+    few_in_memory(monkeypatch, 1)
+    assert kldeval(*asked) == few
+    for name in ("engine.parts.TASKS_OF_PART", "engine.parts.TASKS_OF_PIECE"):
+        monkeypatch.setattr(f"kldeval.{name}", 2)
+    assert kldeval(*asked, "--output-dir", "rows") == few

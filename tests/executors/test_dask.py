@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -202,13 +203,24 @@ class Cluster:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
+    def is_deserted(self) -> bool:
+        """Whether there is a scheduler, and not one worker left of those that were started."""
+        scheduler, *workers = (process.poll() is None for process in self.processes)
+        return scheduler and bool(workers) and not any(workers)
+
+    @property
     def file(self) -> Path:
         return self.root / "scheduler.json"
 
     @property
+    def log(self) -> str:
+        """What all of them have printed."""
+        return (self.root / "cluster.log").read_text()
+
+    @property
     def encrypted(self) -> str:
         """Its second address, which it says in its log alone."""
-        found = re.search(r"tls://[0-9.:]+", (self.root / "cluster.log").read_text())
+        found = re.search(r"tls://[0-9.:]+", self.log)
         assert found is not None
         return found[0]
 
@@ -251,7 +263,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     found = Cluster(root, {**os.environ, **variables, "PYTHONPATH": f"{root}{os.pathsep}{HOME}"})
     try:
         found.start("-c", SCHEDULER, "--host", "127.0.0.1", "--port", "0,0", "--protocol", "tcp,tls")
-        assert happens(found.file.is_file), (root / "cluster.log").read_text()
+        assert happens(found.file.is_file), found.log
         yield found
     finally:
         found.end()
@@ -268,8 +280,8 @@ SAME = (
     "{pred} {gt} {gt} --baselines -m kld,cc --resamples 100 --format jsonl",
     "{pred} {gt} --group-by {{name}} --format csv",
     "{pred} {gt} --cache {cache} --format jsonl",
-    "audit {pred} {gt}",
-    "identify {pred} {gt} --value 0.1234",
+    "audit {pred} {gt} --cache {cache}",
+    "identify {pred} {gt} --value 0.1234 --cache {cache}",
 )
 """Commands whose output is the same to the byte, wherever the work is done."""
 
@@ -282,6 +294,25 @@ DENSITY = ("--sigma", "2", "--size", "24x18")
 def words_of(command: str, seen: LookedAt, cache: Path) -> list[str]:
     pred, gt = seen.maps
     return [word.format(pred=pred, gt=gt, fixations=seen.fixations, cache=cache) for word in command.split()]
+
+
+@contextlib.contextmanager
+def ended_without_workers(process: subprocess.Popen[str], cluster: Cluster) -> Iterator[None]:
+    """End a program as soon as no worker is left, because it would wait a minute for one with each command."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.2):
+            if cluster.is_deserted:
+                process.kill()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 @pytest.fixture(scope="module")
@@ -317,15 +348,16 @@ def answers(cluster: Cluster, seen: LookedAt) -> dict[str, Any]:
         process.stdin.write(json.dumps(asked))
         process.stdin.close()
         process.stdin = None
-        for number in (2, 1):
-            said = process.stderr.readline()
-            if said != f"{number} workers\n":
-                process.kill()
-                pytest.fail(said + process.stderr.read())
-            for _ in range(number):
-                cluster.start_worker()
-        out, err = process.communicate(timeout=150)
-    assert process.returncode == 0, err
+        with ended_without_workers(process, cluster):
+            for number in (2, 1):
+                said = process.stderr.readline()
+                if said != f"{number} workers\n":
+                    process.kill()
+                    pytest.fail(said + process.stderr.read() + cluster.log)
+                for _ in range(number):
+                    cluster.start_worker()
+            out, err = process.communicate(timeout=150)
+    assert process.returncode == 0, err + cluster.log
     found: dict[str, Any] = json.loads(out)
     others = ("client", "recipes")
     return {name: one if name in others else Outcome(*one) for name, one in found.items()}

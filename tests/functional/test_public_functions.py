@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from late import late
 from looping import each_of
 
 import kldeval
 from kldeval.metrics.registry import LABEL_METRICS, METRICS, MetricInfo
+
+torch = late("torch")
 
 FUNCTIONS = {
     alias.replace("-", "_"): getattr(kldeval, alias.replace("-", "_"))
@@ -56,6 +58,19 @@ def test_a_function_is_documented_and_pickles(name: str) -> None:
     assert pickle.loads(pickle.dumps(function)) is function  # noqa: S301 - made a line above
 
 
+@each_of("given, said", [([[0.1, 0.9]], "of type list"), (0.5, "of type float"), (None, "missing")])
+@every_function
+def test_what_is_no_array_is_refused_by_name(name: str, given: Any, said: str) -> None:
+    parameters = inspect.signature(FUNCTIONS[name]).parameters.values()
+    arrays = [one.name for one in parameters if one.default is one.empty and one.kind is not one.KEYWORD_ONLY]
+    further = {"axis": 0} if "target" in arrays else {}
+    assert arrays
+    for wrong in arrays:
+        call = {**dict.fromkeys(arrays, np.ones((2, 2))), **further, wrong: given}
+        with pytest.raises(kldeval.UsageProblem, match=f"^{wrong} is {said}: it must be an array"):
+            FUNCTIONS[name](**call)
+
+
 def test_the_stub_is_that_of_the_registry() -> None:
     root = Path(__file__).parent.parent.parent
     made = runpy.run_path(str(root / "tools" / "stub.py"))
@@ -88,12 +103,12 @@ def test_importing_the_package_is_quick_and_light() -> None:
     assert run.stdout.strip() == "[]"
 
 
-@each_of("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@each_of("kind", ["float64", "float32", "float16", "bfloat16"])
 @every_function
-def test_tensors_keep_their_dtype(name: str, dtype: torch.dtype) -> None:
+def test_tensors_keep_their_dtype(name: str, kind: str) -> None:
     if name == "emd":
         return  # a numpy array, without gradients
-    generator = torch.Generator().manual_seed(1)
+    dtype, generator = getattr(torch, kind), torch.Generator().manual_seed(1)
     pred = torch.rand((3, 4), generator=generator).to(dtype)
     counts = (pred > 0.5).to(torch.int64)
     parameters = list(inspect.signature(FUNCTIONS[name]).parameters)

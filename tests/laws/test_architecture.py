@@ -231,11 +231,13 @@ class TestStart:
         wrong = (
             *("-m kld(eps=x)", "-m nss", "--device nosuch", "--engine nosuch", "--scheduler x", "--fail-if x"),
             *("--shard 3/2", "--shape 3", "--class-weights x", "--fixations x.csv", "--signature x", "--sort cc"),
+            *("--group-by x", "--limit x"),
         )
         texts = [f"{paths} {options}" for options in wrong]
         texts += [f"{name} {paths} --norm nosuch" for name in ("check", "explain", "calibrate")]
         texts += [f"audit {paths} --convention x", f"audit {paths} -m x", f"identify {paths} --value x"]
-        texts += ["merge no.json", "methods no.json"]
+        texts += ["merge no.json", "methods no.json", "show no.json", "show no.json none.json", "observers no.csv"]
+        texts += ["reproduce no.json"]
         code = "from kldeval.cli.main import run_arguments as run; "
         code += f"assert {{run(one.split()) for one in {texts}}} == {{2}}"
         assert packages_after(code) & (LATE | {"numpy"}) == set()

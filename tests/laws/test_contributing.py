@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -102,3 +103,16 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
     rooms = "kldeval|tests|docs|benchmarks|fuzz|tools|sample_data"
     named = set(re.findall(rf"`((?:{rooms})/[\w./-]*)`", page.read_text()))
     assert [path for path in sorted(named - examples) if not (ROOT / path).exists()] == []
+
+
+def test_benchmarks_that_pages_name_exist_and_others_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    benchmarks = importlib.import_module("benchmarks.__main__")
+    named = [re.findall(r"python -m benchmarks\s[^`\n]*--cases\s+'?([\w*,]+)", page.read_text()) for page in PAGES]
+    assert [benchmarks.named_cases(text) for texts in named for text in texts]
+    with pytest.raises(SystemExit, match="2"):
+        benchmarks.main(["--cases", "png*,nosuch"])
+    assert "no case is called 'nosuch'; there are\n  version\n" in capsys.readouterr().err
+    assert benchmarks.main(["--cases", "memory", "--quick"]) == 2

@@ -38,6 +38,7 @@ DOORS = {
     "data/containers/remote.py": "URLs, of no file of this machine",
     "engine/store.py": "its own segments, which are regular files",
     "process.py": "pipes of its own forks",
+    "digests.py": "/proc",
     "provenance.py": "the package itself and what is installed",
     "cli/terminal.py": "/dev/null",
     "data/readers/apart.py": "/dev/null, and what was opened by the parent",

@@ -513,9 +513,12 @@ def test_many_maps_are_pooled_as_few_are(maps: tuple[Path, Path], monkeypatch: p
         key: value for key, value in few.items() if key != "provenance"
     }
     np.save(maps[0] / "a.npy", np.zeros((4, 4, 5)))
-    refused = kldeval(*maps, *FLAGS, "-m", "classwise-ece", "--jobs", "1")
+    asked = (*maps, *FLAGS, "-m", "classwise-ece", "--jobs", "1")
+    refused = kldeval(*asked)
     assert refused.code == 2
     assert "classwise-ece: the maps have different numbers of classes" in refused.err
+    monkeypatch.setattr("kldeval.engine.parts.TASKS_OF_PART", 1)  # each part is of other classes than the first
+    assert kldeval(*asked, "--output-dir", maps[0].parent / "rows") == refused
 
 
 def test_adaptive_bins_of_a_leaderboard_are_those_of_the_maps_of_all_models(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from backends import BACKENDS, make, to_numpy
 from drawn import arrays, integers
 from hypothesis import assume, given, settings
@@ -25,6 +24,8 @@ from kldeval.errors import MissingDependency, RefusedMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+torch = late("torch")
 
 optimize = late("scipy.optimize")
 stats = late("scipy.stats")
@@ -275,3 +276,18 @@ def test_an_emd_within_one_cell_is_said_to_be_0_whatever_the_maps_hold(
     assert any("emd makes one cell of a map" in note for note in report.notes) is said
     (summary,) = report.summaries.values()
     assert (summary.mean == 0) is said
+
+
+@pytest.mark.parametrize("metric", ["emd", "emd(factor=4)"])
+def test_an_emd_of_arrays_within_one_cell_is_warned_of(metric: str) -> None:
+    pytest.importorskip("ot")
+    factor = 4 if "4" in metric else 32
+    maps = np.random.default_rng(1).random((2, factor, factor))
+    said = f"emd makes one cell of maps of the shape {factor}x{factor}, .* of {factor}: it is 0 whatever they hold"
+    with pytest.warns(RuntimeWarning, match=said):
+        assert emd(*maps, factor=factor) == 0
+    with pytest.warns(RuntimeWarning, match=said):
+        kldeval.Metric(metric).update(*maps)
+    wide = np.pad(maps, ((0, 0), (0, 1), (0, 0)))
+    assert emd(*wide, factor=factor) > 0
+    kldeval.Metric(metric).update(*wide)

@@ -54,7 +54,7 @@ def test_the_standard_deviation_is_correctly_rounded(values: list[float]) -> Non
 
 
 @quick
-@example([math.nan, math.inf, -0.0], [-math.inf, math.nan, 0.0, -math.inf], Random(3))
+@example([math.nan, math.inf, -math.inf, -0.0], [-math.inf, math.nan, 0.0, -math.inf, math.inf], Random(3))
 @given(st.lists(anything, max_size=12), st.lists(anything, max_size=90), st.randoms(use_true_random=False))
 def test_parts_add_up_to_the_whole_whatever_the_order(one: list[float], other: list[float], random: object) -> None:
     whole = one + other
@@ -91,6 +91,8 @@ def test_zeros_have_one_sign() -> None:
         assert found.max is not None
         assert (math.copysign(1, found.min), math.copysign(1, found.max)) == (1, 1)
     assert math.copysign(1, order_statistics(lambda: [[-0.0, 0.0, -0.0]], [0])[0]) == 1
+    halved = summary_of([-5e-324, 0.0])  # there is no float64 between the two
+    assert [math.copysign(1, one) for one in (halved.mean, halved.median) if one is not None] == [1, 1]
 
 
 def test_sums_beyond_float64_keep_their_sign() -> None:

@@ -60,6 +60,36 @@ def test_documents_of_the_first_version_are_read(name: str) -> None:
     assert json.dumps(written).replace("/2", "/1") == json.dumps(READ[name])
 
 
+TAKEN = {
+    "show": ("audit", "compare", "identify", "leaderboard", "report"),
+    "merge": ("leaderboard", "report"),
+    "methods": ("compare", "leaderboard", "report"),
+    "compare": ("report",),
+}
+"""What each command takes of saved documents."""
+
+
+@each_of("command", TAKEN)
+def test_every_command_takes_documents_of_the_first_version(command: str, tmp_path: Path) -> None:
+    for name, path in SAVED.items():
+        if name.partition("-")[0] in TAKEN[command]:
+            other = tmp_path / f"{name}-b.json"
+            other.write_text(path.read_text())
+            beside = (other, "--allow-different", "--resamples", "100") if command == "compare" else ()
+            found = kldeval(command, path, *beside)
+            assert (found.code, found.err) == (0, ""), name
+            assert found.out
+
+
+def test_an_identification_of_the_first_version_says_nothing_of_chance() -> None:
+    shown = kldeval("show", SAVED["identify"])
+    assert shown.out.startswith("0.355 over 5 maps is printed by")
+    assert "1657 settings were tried" in shown.out
+    again = json.loads(kldeval("show", SAVED["identify"], "--format", "json").out)
+    assert is_valid(again, "identify")
+    assert (again["values"], again["distinct"]) == ([{"metric": "kld", "value": "0.355", "half_unit": 0.0005}], 0)
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_schemas_of_the_documentation_are_those_that_are_shipped(name: str) -> None:
     shipped = Path(__file__).parent.parent.parent / "kldeval" / "reports" / "schemas" / name

@@ -124,7 +124,7 @@ def test_what_the_system_refuses_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    with pytest.raises(UsageProblem, match=exactly(f"cannot read {path}: No such file or directory")):
+    with pytest.raises(UsageProblem, match=exactly(f"cannot read {path}: no such file or directory")):
         saved(path)
 
 

@@ -118,4 +118,4 @@ def test_nothing_prints_but_the_messages() -> None:
         for call in calls(tree(path), {name.rpartition(".")[2] for name in printing})
         if call in printing
     }
-    assert found <= {"cli/messages.py", "writers/text.py", "__main__.py"}
+    assert found <= {"cli/messages.py", "writers/text.py", "writers/progress.py", "__main__.py"}

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command_line import kldeval
 from hypothesis import given, settings
@@ -236,3 +237,21 @@ def test_no_name_is_a_formula(name: str) -> None:
     assert [row["name"] for row in rows] == [f"'{name}"] * 2
     assert rows[0]["kld"] == "-1.5"
     assert rows[1]["failure"] == "load: =1"
+
+
+def test_every_page_has_every_format_of_pages(tmp_path: Path) -> None:
+    """An answer, rows and an identification are written by the writers of reports."""
+    np.save(tmp_path / "row.npy", np.eye(2))
+    kept = "tests/golden/saved"
+    answers = {
+        "reproduced": ("reproduce", f"{kept}/report.json"),
+        "0.355": ("show", f"{kept}/identify.json"),
+        "rows": (tmp_path / "row.npy", tmp_path / "row.npy", "--rows"),
+    }
+    marks = {"html": "<!doctype html>", "latex": "% needs", "markdown": "", "table": ""}
+    for word, command in answers.items():
+        for name, mark in marks.items():
+            found = kldeval(*command, "--format", name)
+            assert (found.code, found.err) == (0, ""), name
+            assert found.out.lower().startswith(mark)
+            assert word in found.out.lower()

@@ -16,7 +16,7 @@ from kldeval.data.readers import is_readable, names_arrays
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import dataclass
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.errors import UnreadableMap, UsageProblem, count, examples, printable
 from kldeval.suffixes import VIDEOS, is_store
 from kldeval.urls import is_url
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
     from kldeval.memory import Member
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
@@ -50,6 +50,10 @@ OF_VIDEOS = f"{__name__}.videos"
 """The module of a member that is a frame."""
 
 
+OF_MANY = (".zip", *TARS, *OTHER_ARCHIVES, *VIDEOS, *GRIDDED)
+"""The suffixes of files that hold many maps whatever is in them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """A file that holds maps: its members by their relative paths, and the paths of what is no map."""
@@ -69,12 +73,13 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
         UsageProblem: it cannot be read.
         MissingDependency: a library that it needs cannot be imported.
     """
-    if is_url(path):
-        return _elsewhere(path)
-    name = path.name.lower()
+    member = import_module(f"{__name__}.remote").member_at(path) if is_url(path) else None
+    name = (member.name if member else path.name).lower()
     if name.endswith(TABLES):
         msg = f"{printable(path)} is a table: name its columns of maps with --pred-column and --gt-column"
         raise UsageProblem(msg)
+    if member:
+        return _elsewhere(path, name)
     if is_gridded(path):
         return None
     kind = "archives" if name.endswith(ARCHIVES) else "array_files" if names_arrays(name) else None
@@ -184,22 +189,29 @@ def part_at(path: Path, variable: str | None = None, limits: Limits | None = Non
         if is_gridded(parent):
             return open_variable(parent, variable, limits, path.relative_to(parent).as_posix())
         if (name.endswith((*ARCHIVES, *VIDEOS)) or names_arrays(name)) and parent.is_file():
-            held = Container(parent, *_held_by(parent, stamp_of(parent)))
+            held = Container(parent, *_held_by(parent, kept_by(parent)))
             return import_module(f"{__name__}.contents").part_of(held, path.relative_to(parent).as_posix())
     return None
 
 
-def _elsewhere(path: Path) -> Container | None:
-    """The folder that a URL is; None where it is a file."""
+def _elsewhere(path: Path, name: str) -> Container | None:
+    """The folder that a URL is; None where it is a file of one map.
+
+    Raises:
+        UsageProblem: it cannot be asked, or is a file of many.
+    """
     remote = import_module(f"{__name__}.remote")
     if not remote.is_folder(path):
+        if name.endswith(OF_MANY):
+            msg = f"{printable(path)} is a file of many maps, which is read here alone: copy it to this machine"
+            raise UsageProblem(msg)
         return None
     members, strangers = remote.remote_members(path)
     return Container(path, members, strangers)
 
 
 @lru_cache(maxsize=4)
-def _held_by(path: Path, _stamp: Stamp | None) -> tuple[Mapping[str, Member], Sequence[str]]:
+def _held_by(path: Path, _kept_by: Kept | None) -> tuple[Mapping[str, Member], Sequence[str]]:
     """The members of a container, and what is no map, kept for the next path in it."""
     found = open_container(path)
     return (found.members, found.strangers) if found else ({}, ())

@@ -26,7 +26,7 @@ from kldeval.data.containers.zip_directory import listed
 from kldeval.data.readers.entries import NUMBERS, TEXTS, axis_of_names
 from kldeval.data.readers.numpy_files import LONGEST_HEADER, declared
 from kldeval.data.readers.stored import SLACK, Limits, check_expansion, unreadable
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.memory import BytesInMemory, MapInMemory, Member
 from kldeval.regular import check_regular, open_regular
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.containers import Container
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
 
 
 LARGEST_PIXEL = 16
@@ -144,14 +144,14 @@ def read(member: Member, limits: Limits) -> BytesInMemory | MapInMemory:
         raise unreadable(member, UNREAD[kind])
     if kind == "slice":
         *place, index, axis = where
-        stack = _stack(replace(member, name="", where=tuple(place)), limits, stamp_of(member.path))
+        stack = _stack(replace(member, name="", where=tuple(place)), limits, kept_by(member.path))
         return MapInMemory(np.take(stack, index, axis), str(member))
     data = _unzipped(member, where, limits) if kind == "zip" else _untarred(member, where, limits)
     return BytesInMemory(data, str(member), member.suffix)
 
 
 @lru_cache(maxsize=1)
-def _stack(member: Member, limits: Limits, _stamp: Stamp | None) -> Array:
+def _stack(member: Member, limits: Limits, _kept_by: Kept | None) -> Array:
     """The whole array (N, H, W), kept for the next of its maps."""
     found: Array = np.load(BytesIO(_unzipped(member, list(member.where), limits)), allow_pickle=False)
     return found

@@ -15,7 +15,7 @@ from kldeval.data.readers import format_of
 from kldeval.data.readers.entries import TEXTS, StoredArray, axis_of_names
 from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import unreadable
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.errors import examples
 from kldeval.memory import MapInMemory, Member
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.containers import Container
     from kldeval.data.readers.stored import Limits
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
 
 
 def contents(path: Path, limits: Limits) -> Container | None:
@@ -68,12 +68,12 @@ def read(member: Member, limits: Limits) -> MapInMemory:
     key, *place = member.where
     load = _format(member.path)[1]
     if place and place[1]:
-        return MapInMemory(np.take(_whole(member.path, limits, key, stamp_of(member.path)), *place), str(member))
+        return MapInMemory(np.take(_whole(member.path, limits, key, kept_by(member.path)), *place), str(member))
     return MapInMemory(load(member.path, limits, key, *place[:1]), str(member))
 
 
 @lru_cache(maxsize=1)
-def _whole(path: Path, limits: Limits, key: str, _stamp: Stamp | None) -> Array:
+def _whole(path: Path, limits: Limits, key: str, _kept_by: Kept | None) -> Array:
     """A stack whose maps lie across it, kept for the next of them."""
     return _format(path)[1](path, limits, key)
 

@@ -16,7 +16,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.stored import Limits, check_expansion, unreadable
-from kldeval.digests import ABSENT, Stamp, stamp_of
+from kldeval.digests import ABSENT, Kept, kept_by
 from kldeval.packages import load_package
 from kldeval.regular import open_regular, why
 
@@ -66,10 +66,10 @@ def decompressed(path: Path, limits: Limits) -> BinaryIO:
         UnreadableMap: it is damaged, grows out of all proportion, or there is no room for it.
         OSError: it cannot be opened.
     """
-    stamp = stamp_of(path) or ABSENT
-    key = path.absolute(), stamp
+    by = kept_by(path) or Kept(ABSENT, "")
+    key = path.absolute(), by
     if key not in _spools:  # whoever asks first has listed the members, by the limits of the request
-        _spools[key] = _spooled(path, limits, stamp.size)
+        _spools[key] = _spooled(path, limits, by.stamp.size)
         while len(_spools) > MOST_OPEN:
             _spools.pop(next(iter(_spools))).close()
     return _spools[key]
@@ -84,7 +84,7 @@ def read_at(path: Path, start: int, size: int, limits: Limits) -> bytes:
     return os.pread(decompressed(path, limits).fileno(), size, start)  # the place is no state that processes share
 
 
-_spools: dict[tuple[Path, Stamp], BinaryIO] = {}
+_spools: dict[tuple[Path, Kept], BinaryIO] = {}
 
 
 @atexit.register

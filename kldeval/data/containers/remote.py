@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-import time
+from collections import ChainMap
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from kldeval.data.containers.contents import JUNK
+from kldeval.data.containers import downloads
+from kldeval.data.containers.contents import is_hidden, is_within
+from kldeval.data.containers.downloads import said, way_out
 from kldeval.data.readers import is_readable
 from kldeval.data.readers.stored import unreadable
+from kldeval.digests import current_request
 from kldeval.errors import MissingDependency, UsageProblem, printable
 from kldeval.memory import BytesInMemory, Member
 from kldeval.urls import url_of
@@ -21,12 +25,11 @@ if TYPE_CHECKING:
 
     from kldeval.data.readers.stored import Limits
 
-
-TRIES, FIRST_PAUSE = 3, 0.5
-"""How often a file is asked for before it is given up, and the seconds before the second time, which double."""
-
 SECONDS_TO_ANSWER = 20.0
 """How long a place may take to say what it is: some packages ask six times, with pauses that double, for minutes."""
+
+SECONDS_OF_SILENCE = 60.0
+"""How long a web server may send nothing of what it began to send; a large file may take as long as it takes."""
 
 BYTES_OF_PIXEL = 16
 """More than a pixel takes in any file, with a header's worth beside it: what bounds a download."""
@@ -35,6 +38,12 @@ HEADER = 1 << 20
 
 OF_THE_EXTRA = ("gs", "gcs", "hf", "http", "https", "s3", "s3a")
 """Schemes whose packages come with the extra."""
+
+WEB = ("http", "https")
+"""Schemes whose places are known by URLs as a whole: with a query, and with names that are quoted."""
+
+PARTIAL = 206
+"""What a web server answers that gives a range of bytes (RFC 9110)."""
 
 WRAPPERS = (
     *("async_wrapper", "asyncwrapper", "blockcache", "cached", "dask", "dir", "filecache", "generic", "libarchive"),
@@ -58,14 +67,24 @@ def is_folder(path: Path) -> bool:
     """
     files, inside = _opened(path)
     with _problems(path):
-        if PurePosixPath(inside.rstrip("/")).suffix and _asked(files, "isfile", inside):
+        if member_at(path).suffix and _asked(files, "isfile", inside):
             return False
-        if _asked(files, "isdir", inside) or files.find(inside, maxdepth=1):
+        if _asked(files, "isdir", inside) or {*files.find(inside, maxdepth=1)} - {inside}:
             return True
         if files.isfile(inside):
             return False
+        _check_absent(files, inside)
     msg = f"{url_of(path)} does not exist"
     raise UsageProblem(msg)
+
+
+def _check_absent(files: Any, inside: str) -> None:
+    """Raise what keeps a file from being had, where it is not that there is none: few questions tell it."""
+    try:
+        files.info(inside)
+    except Exception as error:
+        if not downloads.is_not_found(error):
+            raise downloads.cause_of(error) from error
 
 
 def _asked(files: Any, question: str, inside: str) -> bool:
@@ -93,14 +112,21 @@ def remote_members(path: Path) -> tuple[Mapping[str, Member], tuple[str, ...]]:
         UsageProblem: it cannot be listed.
         MissingDependency: no package knows the scheme.
     """
+    members = {member.name: member for member in (member_at(path, name) for name in _below(path).values())}
+    maps = {name: member for name, member in members.items() if is_readable(name)}
+    return maps, tuple(name for name in members if name not in maps)
+
+
+def _below(path: Path) -> dict[str, str]:
+    """The files below a URL but hidden ones, as their file system calls them, and their relative paths."""
     files, inside = _opened(path)
     with _problems(path):
         found = sorted(files.find(inside))
     start = len(inside.rstrip("/")) + 1
-    relative = [name[start:] for name in found]
-    kept = [name for name in relative if not any(part.startswith(".") or part in JUNK for part in name.split("/"))]
-    maps = {name: member_at(path, name) for name in kept if is_readable(name)}
-    return maps, tuple(name for name in kept if name not in maps)
+    relative = {name: name[start:] for name in found}
+    if _is_of_the_web(path):  # links with a query sort a page, or show a file in another way
+        relative = {name: own for name, own in relative.items() if "?" not in own}
+    return {name: own for name, own in relative.items() if not is_hidden(own)}
 
 
 def files_below(path: Path) -> list[Path]:
@@ -114,27 +140,53 @@ def files_below(path: Path) -> list[Path]:
     with _problems(path):
         names = files.glob(inside) if "*" in inside else [inside] if files.isfile(inside) else files.find(inside)
     scheme = str(url_of(path)).partition("://")[0]
-    return [Path(f"{scheme}://{name.lstrip('/')}") for name in sorted(names)]
+    # web servers and file systems on this machine call a place by its whole URL, and by its path
+    return [Path(name if "://" in name else f"{scheme}://{name.lstrip('/')}") for name in sorted(names)]
 
 
 @contextmanager
 def open_url(path: Path) -> Iterator[Any]:
     """The file at a URL, of which the parts come that are asked for.
 
+    All of it comes where the server gives no parts.
+
     Raises:
         OSError: it cannot be opened.
     """
     files, inside = _opened(path)
-    with files.open(inside, "rb") as file:
-        yield file
+    if _is_of_the_web(path) and not _gives_parts(files, inside):
+        with _copied(path, current_request().key).open("rb") as file:
+            yield file
+    else:
+        with files.open(inside, "rb") as file:
+            yield file
+
+
+def _gives_parts(files: Any, inside: str) -> bool:
+    """Whether a web server heeds a range of bytes, which it need not."""
+    from fsspec.asyn import sync
+
+    async def asked() -> bool:
+        session = await files.set_session()
+        async with session.get(files.encode_url(inside), headers={"Range": "bytes=0-0"}) as answer:
+            return bool(answer.status == PARTIAL)
+
+    return bool(sync(files.loop, asked, timeout=SECONDS_TO_ANSWER))
 
 
 def member_at(path: Path, name: str = "") -> Member:
-    """The file of a URL, or one below it."""
+    """The file of a URL, or one below it; on the web names are quoted, and a query is none of them."""
     url = str(url_of(path)).rstrip("/")
     whole = f"{url}/{name}" if name else url
-    folder, _, own = whole.rpartition("/")
-    return Member(Path(folder if not name else url), name or own, __name__, (whole,))
+    shown = unquote(whole.partition("?")[0]) if _is_of_the_web(path) else whole
+    folder, _, own = shown.rpartition("/")
+    if name:
+        folder, own = url, shown[len(unquote(url) if _is_of_the_web(path) else url) + 1 :]
+    return Member(Path(folder), own, __name__, (whole,))
+
+
+def _is_of_the_web(path: Path) -> bool:
+    return str(url_of(path)).partition("://")[0] in WEB
 
 
 def read(member: Member, limits: Limits) -> BytesInMemory:
@@ -157,33 +209,24 @@ def contents_of(url: str, most: int | None = None) -> bytes:
     """The bytes of a URL, one more than `most` where there are more.
 
     Raises:
-        OSError: it cannot be had, after `TRIES`.
+        OSError: it cannot be had.
     """
     files, inside = _opened(Path(url))
-    pause = FIRST_PAUSE
-    for attempt in range(TRIES):
-        try:
-            with files.open(inside, "rb") as file:
-                data: bytes = file.read() if most is None else file.read(most + 1)
-                return data
-        except (FileNotFoundError, PermissionError):
-            raise
-        except Exception as error:
-            if attempt == TRIES - 1 or _is_final(error):
-                raise OSError(_said(error)) from error
-            time.sleep(pause)
-            pause *= 2
-    raise AssertionError
+    return downloads.contents(files, inside, most)
 
 
-@lru_cache(maxsize=8)
 def copied(path: Path) -> Path:
-    """A copy of what is at a URL, in a temporary folder that is removed at the end of the process.
+    """A copy of what is at a URL for this request, in a temporary folder that is removed at the end of the process.
 
     Raises:
         UsageProblem: it cannot be read.
         MissingDependency: no package knows the scheme.
     """
+    return _copied(path, current_request().key)
+
+
+@lru_cache(maxsize=8)
+def _copied(path: Path, _request: str) -> Path:
     import atexit
     import shutil
     from tempfile import mkdtemp
@@ -191,10 +234,14 @@ def copied(path: Path) -> Path:
     files, inside = _opened(path)
     folder = Path(mkdtemp(prefix="kldeval-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    target = folder / path.name
-    is_dir = is_folder(path)
+    target = folder / member_at(path).name
+    targets = {inside: target}
+    if is_folder(path):
+        names = {name: member_at(path, own).name for name, own in _below(path).items()}
+        targets = {name: target / own for name, own in names.items() if is_within(own)}
+        target.mkdir()
     with _problems(path):
-        files.get(inside, str(target), recursive=is_dir)
+        downloads.download(files, targets)
     return target
 
 
@@ -215,7 +262,7 @@ def check_writable(url: str) -> None:
     except (FileNotFoundError, PermissionError):
         return  # whoever may write need not be allowed to look
     except Exception as error:
-        msg = f"cannot write {printable(url)}: {_said(error)}{_way_out(error)}"
+        msg = f"cannot write {printable(url)}: {said(error)}{way_out(error)}"
         raise UsageProblem(msg) from error
     if scheme == "local" and not is_there:  # all others make their folders
         msg = f"cannot write {printable(url)}: there is no such folder; create it first"
@@ -236,7 +283,7 @@ def write(url: str, parts: Any) -> None:
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:
             raise  # one of this system; packages have errors of that kind that are pages long
-        raise OSError(_said(error)) from error
+        raise OSError(said(error)) from error
 
 
 def remove(url: str) -> None:
@@ -251,27 +298,7 @@ def remove(url: str) -> None:
     except FileNotFoundError:
         return
     except Exception as error:
-        raise OSError(_said(error)) from error
-
-
-CUT = ("ClientPayloadError", "IncompleteRead", "IncompleteReadError", "ServerDisconnectedError")
-"""Errors of a connection that ended before the file did, as packages call them."""
-
-
-def _said(error: Exception) -> str:
-    """What an error of a network says, as the rest of a sentence."""
-    status = getattr(error, "status", None)
-    if isinstance(status, int):
-        return f"the server answered {status} ({getattr(error, 'message', '') or 'no reason given'})"
-    if type(error).__name__ in CUT:
-        return f"the connection ended before the file did, {TRIES} times"
-    return f"{printable(str(error).strip().partition(chr(10))[0])} ({type(error).__name__})"
-
-
-def _is_final(error: Exception) -> bool:
-    """Whether asking again is in vain: the server refuses, and not because it is busy."""
-    status = getattr(error, "status", None)
-    return isinstance(status, int) and 400 <= status < 500 and status not in (408, 425, 429)  # noqa: PLR2004 - RFC 9110
+        raise OSError(said(error)) from error
 
 
 @lru_cache(maxsize=8)
@@ -285,7 +312,7 @@ def _file_system(scheme: str) -> Any:
             msg = "it stands for what is at another place; name that"
             raise TypeError(msg)  # noqa: TRY301 - said as all else that is no scheme
         _check_named(fsspec.get_filesystem_class(scheme))
-        return fsspec.filesystem(scheme)
+        return fsspec.filesystem(scheme, **_web_options(scheme))
     except ImportError as error:
         said = printable("; ".join(str(error).splitlines()))
         way_out = f"pip install 'kldeval[remote]' ({said})" if scheme in OF_THE_EXTRA else said
@@ -294,6 +321,27 @@ def _file_system(scheme: str) -> Any:
     except Exception as error:  # what a package raises that is not meant to be found by its scheme alone
         msg = f"{scheme}:// is no scheme that files are read from: {printable(str(error))}"
         raise UsageProblem(msg) from error
+
+
+def _web_options(scheme: str) -> dict[str, Any]:
+    """How web servers are asked: through the proxies of the environment, and until they say nothing for a while.
+
+    What is in fsspec's own configuration counts before it.
+    """
+    if scheme not in WEB:
+        return {}
+    from aiohttp import ClientTimeout
+    from fsspec.config import conf
+
+    timeout = ClientTimeout(total=None, sock_connect=SECONDS_TO_ANSWER, sock_read=SECONDS_OF_SILENCE)
+    configured = (conf.get(one, {}).get("client_kwargs", {}) for one in WEB)
+    return {"client_kwargs": dict(ChainMap(*configured, {"timeout": timeout, "trust_env": True}))}
+
+
+@lru_cache(maxsize=64)
+def _forget_listings(scheme: str, _request: str) -> None:
+    """Forget, once for each request, what a file system listed for others: files come, go, and change their sizes."""
+    _file_system(scheme).invalidate_cache()
 
 
 def _check_named(kind: Any) -> None:
@@ -313,9 +361,11 @@ def _check_named(kind: Any) -> None:
 
 
 def _opened(path: Path) -> tuple[Any, str]:
-    """The file system of a URL, and what the file system calls the place."""
+    """The file system of a URL, and what the file system calls the place; it remembers what it listed for a request."""
     url = str(url_of(path))
-    files = _file_system(url.partition("://")[0])
+    scheme = url.partition("://")[0]
+    files = _file_system(scheme)
+    _forget_listings(scheme, current_request().key)
     return files, str(files._strip_protocol(url))  # noqa: SLF001 - fsspec has no other name for it
 
 
@@ -331,17 +381,5 @@ class _problems:  # noqa: N801 - used as a function
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, Exception) or isinstance(error, UsageProblem):
             return
-        said = printable(str(error).strip().partition("\n")[0])
-        what = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        msg = f"{url_of(self._path)} cannot be read ({what}){_way_out(error)}"
+        msg = f"{url_of(self._path)} cannot be read: {said(error)}{way_out(error)}"
         raise UsageProblem(msg) from error
-
-
-REFUSALS = ("credential", "forbidden", "denied", "unauthorized")
-"""Words of errors that somebody may not do what was asked for."""
-
-
-def _way_out(error: Exception) -> str:
-    words = f"{type(error).__name__} {error}".lower()
-    is_refusal = isinstance(error, PermissionError) or any(word in words for word in REFUSALS)
-    return "; are there credentials, and do they allow it?" if is_refusal else ""

@@ -24,7 +24,7 @@ from kldeval.data.readers.files import check_regular, refusals
 from kldeval.data.readers.foreign import OWN
 from kldeval.data.readers.stored import unreadable
 from kldeval.dataclass import NamedTuple
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.errors import UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import ARRAY_SUFFIX, BytesInMemory, MapInMemory, Member
 from kldeval.packages import check_package
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.containers import Container
     from kldeval.data.readers.stored import Limits
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
 
 IMAGE = ".png"
 """The suffix of a map in bytes whose path does not say it: the readers of images tell them apart by themselves."""
@@ -141,7 +141,7 @@ def loaded(column: str, part: int, place: int, path: Path, limits: Limits) -> Ar
     Raises:
         UnreadableMap: it is too large.
     """
-    cells = _part(path, stamp_of(path), column, part)
+    cells = _part(path, kept_by(path), column, part)
     try:
         cell = _cell(cells[place])
     except ValueError as error:
@@ -152,7 +152,7 @@ def loaded(column: str, part: int, place: int, path: Path, limits: Limits) -> Ar
 
 
 @lru_cache(maxsize=2)
-def _part(path: Path, _stamp: Stamp | None, column: str, part: int) -> Any:
+def _part(path: Path, _kept_by: Kept | None, column: str, part: int) -> Any:
     """A column of one part of a file, kept for its next rows."""
     with _opened(path) as file:
         return file.column(part, column)

@@ -18,9 +18,8 @@ import numpy as np
 
 from kldeval.data.containers import Container
 from kldeval.data.readers.apart import ReaderLost, load_apart
-from kldeval.data.readers.files import check_regular
 from kldeval.data.readers.stored import check_size, unreadable
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.errors import count, printable
 from kldeval.memory import MapInMemory, Member
 from kldeval.preprocessing.grey import channels_agree
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.readers.stored import Limits
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
 
 LOSSLESS = frozenset({"FFV1", "HFYU", "FFVH", "MPNG", "PNG", "RAW", "RGBA", "Y800", "GREY", "ULRG", "ULY0", "MAGY"})
 """The codes of codecs that keep every value; of others one file may, and its name does not say so."""
@@ -49,7 +48,6 @@ def contents(path: Path, limits: Limits) -> Container:
         UnreadableMap: it cannot be decoded.
         OSError: it cannot be opened.
     """
-    check_regular(path)
     if not is_expendable():
         found: Container = load_apart(__name__, path, limits, "contents")
         return found
@@ -106,7 +104,7 @@ def read(member: Member, limits: Limits) -> MapInMemory:
 
 def _read_apart(member: Member, limits: Limits) -> MapInMemory:
     """One frame from the other process; once a video has ended that, no further frame of it is asked for."""
-    video = str(member.path.absolute()), stamp_of(member.path)
+    video = str(member.path.absolute()), kept_by(member.path)
     if video in _lost:
         raise _lost[video]
     try:
@@ -117,7 +115,7 @@ def _read_apart(member: Member, limits: Limits) -> MapInMemory:
     return found
 
 
-_lost: dict[tuple[str, Stamp | None], ReaderLost] = {}
+_lost: dict[tuple[str, Kept | None], ReaderLost] = {}
 """The videos that ended their reader, with their stamps: each of the frames that follow would end another, or wait."""
 
 
@@ -141,7 +139,7 @@ class _Decoder:
         import cv2
 
         self.path = path
-        self.stamp = stamp_of(path)
+        self.kept_by = kept_by(path)
         self.damage = ""
         self._shown_at = -1.0  # in frames
         for name in OTHERWISE:
@@ -270,16 +268,12 @@ _decoders: dict[str, tuple[int, _Decoder]] = {}
 
 _requests = itertools.count()
 
-if hasattr(os, "register_at_fork"):
-    # a child that read on would move the place in the file that it shares with its parent
-    os.register_at_fork(after_in_child=_decoders.clear)
-
 
 def _opened(path: Path, number: int) -> _Decoder:
     """The decoder of a video that has not passed a frame: the one that is open, or a new one."""
     key, request = str(path.absolute()), next(_requests)
     _, decoder = _decoders.pop(key, (0, None))
-    if decoder is None or not decoder.may_give(number) or decoder.stamp != stamp_of(path):
+    if decoder is None or not decoder.may_give(number) or decoder.kept_by != kept_by(path):
         decoder = _Decoder(path)
     for idle in [other for other, (last, _) in _decoders.items() if last < request - MOST_IDLE]:
         del _decoders[idle]

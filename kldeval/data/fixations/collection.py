@@ -11,12 +11,13 @@ from kldeval.caching import KeptResults
 from kldeval.data.fixations import has_fixations, read_fixations
 from kldeval.data.fixations.documents import Frames
 from kldeval.data.fixations.tables import LISTS
+from kldeval.data.kinds import check_fixations_there
 from kldeval.data.listing import list_folder, name_of
 from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.records import counted_once, rescale_positions
-from kldeval.urls import is_url
+from kldeval.urls import is_url, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -140,19 +141,30 @@ def open_fixations(path: MapFolder, reading: FixationReading, namer: Namer = nam
     if isinstance(path, NamedMaps):
         return fixations_of_files(path.maps, reading, path)
     if is_url(path):
-        from kldeval.data.containers import remote
-
-        path = remote.copied(path)
+        return _elsewhere(path, reading, namer)
     if path.is_dir():
         return _folder(path, reading, namer)
-    if not path.exists():
-        msg = f"{printable(path)} does not exist; fixations are read from a file or a folder"
-        raise UsageProblem(msg)
+    check_fixations_there(path)
     known = _known(path, reading)
     if isinstance(known, Frames):
         return FixationSource(path, reading, _of_frames("", known), {}, videos={"": known.frames})
     is_list = path.suffix.lower() in LISTS
     return FixationSource(path, reading, known, {}, next(iter(known)) if len(known) == 1 and not is_list else None)
+
+
+def _elsewhere(path: Path, reading: FixationReading, namer: Namer) -> FixationSource:
+    """The fixations at a URL, of which there is a copy here.
+
+    Raises:
+        UsageProblem: as `open_fixations`, of the URL.
+    """
+    from kldeval.data.containers import remote
+
+    copy = remote.copied(path)
+    try:
+        return open_fixations(copy, reading, namer)
+    except UsageProblem as problem:
+        raise UsageProblem(str(problem).replace(str(copy), str(url_of(path)))) from problem
 
 
 def fixations_of_files(files: Mapping[str, MapFile], reading: FixationReading, path: MapFolder) -> FixationSource:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from kldeval.data.readers.files import refusals
 from kldeval.dataclass import NamedTuple, dataclass
+from kldeval.digests import continue_request, current_request
 from kldeval.errors import KldevalError, UnreadableMap, printable
 from kldeval.packages import check_package
 from kldeval.process import leave_interrupts, make_expendable, signals_wait
@@ -102,7 +103,9 @@ def load_apart(module: str, path: MapContents, limits: Limits, function: str = "
     with _lock:
         child = _started()
         try:
-            answer = _asked(child, pickle.dumps((module, function, given, str(Path.cwd()), path, limits)))
+            answer = _asked(
+                child, pickle.dumps((module, function, given, str(Path.cwd()), current_request(), path, limits))
+            )
         except (OSError, EOFError):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(ENDING)  # it has closed its pipe: its own exit code tells why
@@ -188,7 +191,8 @@ def serve() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     while len(head := questions.read(_LENGTH.size)) == _LENGTH.size:
         question = pickle.loads(questions.read(*_LENGTH.unpack(head)))  # noqa: S301 - the parent wrote it
-        module, function, given, here, path, limits = question
+        module, function, given, here, asked_for, path, limits = question
+        continue_request(asked_for)
         answer: Any
         try:
             reader = importlib.import_module(module)

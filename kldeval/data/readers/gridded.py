@@ -23,7 +23,7 @@ from kldeval.data.readers.netcdf_header import check_header
 from kldeval.data.readers.stored import Limits, Stored, unreadable
 from kldeval.data.readers.zarr_stores import opened_store
 from kldeval.dataclass import NamedTuple
-from kldeval.digests import ABSENT, Stamp, stamp_of
+from kldeval.digests import ABSENT, Kept, kept_by
 from kldeval.errors import examples
 from kldeval.grids import Coordinates
 from kldeval.memory import BytesInMemory, MapInMemory
@@ -139,7 +139,7 @@ def _map_at(dataset: Any, chosen: str, place: tuple[int, ...] | None, path: MapC
     return Stored(array, nodata=nodata, grid=_coordinates(dataset, rows, columns, labels))
 
 
-_held: dict[tuple[str, Stamp], Groups] = {}
+_held: dict[tuple[str, Kept], Groups] = {}
 """The data sets of the last files, a prediction's and a ground truth's: opening one takes longer than reading a map."""
 
 MOST_HELD = 2
@@ -163,14 +163,16 @@ def _opened(path: Path | BytesInMemory) -> Iterator[Groups]:
             yield groups
         return
     check_regular(path)
-    stamp = stamp_of(path) or ABSENT
-    key = str(path.absolute()), stamp
+    by = kept_by(path) or Kept(ABSENT, "")
+    key = str(path.absolute()), by
     if key not in _held:
         # one of the same file has to be closed before: HDF5 would take its old contents for the new ones
-        for old in [one for one in _held if one[1].inode == stamp.inode] or list(_held)[: len(_held) + 1 - MOST_HELD]:
+        for old in [one for one in _held if one[1].stamp.inode == by.stamp.inode] or list(_held)[
+            : len(_held) + 1 - MOST_HELD
+        ]:
             for dataset in _held.pop(old).values():
                 dataset.close()
-        _held[key] = _groups_of(path, stamp.size)
+        _held[key] = _groups_of(path, by.stamp.size)
     yield _held[key]
 
 

@@ -23,7 +23,7 @@ from kldeval.data.readers.entries import StoredArray
 from kldeval.data.readers.files import check_regular, read_bytes
 from kldeval.data.readers.stored import SLACK, Limits, unreadable
 from kldeval.dataclass import NamedTuple, dataclass
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.errors import printable
 from kldeval.memory import BytesInMemory
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.arrays import NumpyArray as Array
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
 
 
 HEADER, ORDER = 128, 126
@@ -161,11 +161,11 @@ def _kept(path: Path | BytesInMemory, limits: Limits) -> Mapping[str, Any]:
     if isinstance(path, BytesInMemory):
         return load_variables(path, limits)
     check_regular(path)
-    return _kept_until(path, limits, stamp_of(path))
+    return _kept_until(path, limits, kept_by(path))
 
 
 @lru_cache(maxsize=2)
-def _kept_until(path: Path, limits: Limits, _stamp: Stamp | None) -> Mapping[str, Any]:
+def _kept_until(path: Path, limits: Limits, _kept_by: Kept | None) -> Mapping[str, Any]:
     """The variables of a file, kept for the next map that is asked for."""
     return load_variables(path, limits)
 

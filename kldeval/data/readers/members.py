@@ -11,7 +11,7 @@ import numpy as np
 
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import unreadable
-from kldeval.digests import file_digest, stamp_of
+from kldeval.digests import file_digest, kept_by
 from kldeval.errors import KldevalError, MapProblem
 from kldeval.memory import BytesInMemory, MapInMemory, Member
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kldeval.data.readers.stored import Limits
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
     from kldeval.memory import MapContents, MapFile
 
 
@@ -56,9 +56,9 @@ def with_contents(path: Member, limits: Limits) -> Member:
 
 
 def _contents(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
-    stamp = stamp_of(member.path)
-    # what changed in a folder, such as a zarr store, its own stamp does not tell
-    return _read.__wrapped__(member, limits, stamp) if stamp is None else _read(member, limits, stamp)
+    by = kept_by(member.path)
+    # what changed in a folder, such as a zarr store, nothing tells
+    return _read.__wrapped__(member, limits, by) if by is None else _read(member, limits, by)
 
 
 def contents_digest(path: Path | Member, limits: Limits, *, is_fresh: bool = False) -> str:
@@ -83,7 +83,7 @@ def contents_digest(path: Path | Member, limits: Limits, *, is_fresh: bool = Fal
 
 
 @lru_cache(maxsize=2)
-def _read(member: Member, limits: Limits, _stamp: Stamp | None) -> MapInMemory | BytesInMemory:
+def _read(member: Member, limits: Limits, _kept_by: Kept | None) -> MapInMemory | BytesInMemory:
     """The contents of a member, kept for whoever asks for its header first and its values afterwards."""
     with refusals(member):
         found: MapInMemory | BytesInMemory = import_module(member.module).read(member, limits)

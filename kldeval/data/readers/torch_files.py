@@ -13,7 +13,7 @@ from kldeval.data.readers.apart import Library
 from kldeval.data.readers.entries import StoredArray, check_count
 from kldeval.data.readers.files import as_file
 from kldeval.data.readers.stored import unreadable
-from kldeval.digests import stamp_of
+from kldeval.digests import kept_by
 from kldeval.memory import BytesInMemory
 from kldeval.regular import check_regular
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.data.readers.stored import Limits
-    from kldeval.digests import Stamp
+    from kldeval.digests import Kept
 
 LIBRARY = Library("torch", "files of torch.save", "pip install torch")
 
@@ -79,11 +79,11 @@ def _tensors(path: Path | BytesInMemory) -> Mapping[str, Any]:
     if isinstance(path, BytesInMemory):
         return _content(path)
     check_regular(path)
-    return _kept(path, stamp_of(path))
+    return _kept(path, kept_by(path))
 
 
 @lru_cache(maxsize=1)
-def _kept(path: Path, _stamp: Stamp | None) -> Mapping[str, Any]:
+def _kept(path: Path, _kept_by: Kept | None) -> Mapping[str, Any]:
     """The tensors of a file, kept for the next that is asked for."""
     return _content(path)
 

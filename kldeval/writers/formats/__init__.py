@@ -22,6 +22,8 @@ class Format(Info):
     Args:
         suffixes: of the names of its files, in small letters.
         takes_page: the function takes a `writers.page.Page`, what people see of any document, instead of the document.
+        draws_page: where the function draws more of a document than its page, the one that draws any page by itself:
+            (page, facts on where it comes from, charts).
         is_binary: only a file can hold it.
         of_audits: an audit can be written in it.
         package: it needs one, which the extra of its name installs.
@@ -29,6 +31,7 @@ class Format(Info):
 
     suffixes: tuple[str, ...] = ()
     takes_page: bool = False
+    draws_page: Callable[[Any, Any, Any], str] | None = None
     is_binary: bool = False
     of_audits: bool = True
     package: str = ""
