@@ -1,9 +1,13 @@
-"""Where doctests are looked for: in files of the package that have some. To look for them imports a file."""
+"""Where doctests are looked for, and which process runs which files.
+
+Doctests are looked for in files of the package that have some: to look for them imports a file.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +16,9 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parent / "kldeval"
 
-APART = {PACKAGE / "torch" / "metric.py"}
-"""What imports torchmetrics, a second for every process of pytest: a test of tests/functional tries its doctests."""
+APART = PACKAGE / "torch"
+"""What imports torch and torchmetrics, seconds for every process of pytest: a test of tests/functional tries its
+doctests."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -25,4 +30,30 @@ def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collecto
 
 def has_doctests(path: Path) -> bool:
     """Whether pytest is to look for doctests in the file."""
-    return path.is_relative_to(PACKAGE) and path not in APART and ">>>" in path.read_text(encoding="utf-8")
+    return path.is_relative_to(PACKAGE) and not path.is_relative_to(APART) and ">>>" in path.read_text(encoding="utf-8")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run files that name torch first, which takes a second to import and makes a process heavy to fork."""
+    items.sort(key=lambda item: not names_torch(item.path))
+
+
+@cache
+def names_torch(path: Path) -> bool:
+    """Whether the text of a file does."""
+    return "torch" in path.read_text(encoding="utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out files from both ends: every second process begins with the last one, so that it needs no torch."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class FromBothEnds(LoadFileScheduling):
+        def _assign_work_unit(self, node: Any) -> None:
+            if self.nodes.index(node) % 2:
+                self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+            super()._assign_work_unit(node)
+
+    return FromBothEnds(config, log) if config.getvalue("dist") == "loadfile" else None

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
-import h5py
 import imagecodecs
 import numpy as np
-import scipy.io
 import tifffile
 
 from fuzz.surroundings import documents, surround
@@ -197,6 +195,9 @@ def _gridded() -> Iterator[Seed]:
 
 def _fixations() -> Iterator[Seed]:
     grey = _map()
+    import h5py
+    import scipy.io
+
     gaze = np.empty((2, 1), [("fixations", object), ("location", object)])
     for row in range(2):
         gaze[row, 0] = (np.asarray([[3.0, 4], [9, 8]]), np.ones((3, 2)))
@@ -226,6 +227,8 @@ def _fixations() -> Iterator[Seed]:
 
 def _containers() -> Iterator[Seed]:
     """Files of many maps, and files of one that are read in the same way."""
+    import h5py
+
     grey = _map()
     arrays = {"a": grey, "v/b": grey.astype(np.float32)}
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -292,6 +295,8 @@ def of_torch() -> Iterator[Seed]:
 
 def _matlab_containers(arrays: dict[str, Any]) -> Iterator[Seed]:
     """A stack of MATLAB with names, and such a file within an archive."""
+    import scipy.io
+
     stack, one, outer = io.BytesIO(), io.BytesIO(), io.BytesIO()
     scipy.io.savemat(stack, {"S": np.stack([*arrays.values()], -1), "names": np.asarray([*arrays], object)})
     yield Seed("mat-stack", ".mat", "container", stack.getvalue())

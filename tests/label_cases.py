@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from hypothesis import strategies as st
-from torch.nn import functional
+from late import late
+
+functional = late("torch.nn.functional")
+torch = late("torch")
 
 VOID = 255
 
@@ -29,7 +31,7 @@ class Case:
     def settings(self) -> dict[str, Any]:
         return {"axis": self.axis, "class_weights": self.weights, "label_smoothing": self.smoothing}
 
-    def class_first(self, array: np.ndarray) -> torch.Tensor:
+    def class_first(self, array: np.ndarray) -> Any:
         """A batch of one with the class axis where torch wants it."""
         return torch.movedim(torch.tensor(array), self.axis, 0)[None]
 
@@ -37,7 +39,7 @@ class Case:
         weight = None if self.weights is None else torch.tensor(self.weights, dtype=torch.float64)
         return {"weight": weight, "label_smoothing": self.smoothing, "reduction": reduction}
 
-    def torch_loss(self, logits: np.ndarray | torch.Tensor, reduction: str) -> torch.Tensor:
+    def torch_loss(self, logits: np.ndarray | Any, reduction: str) -> Any:
         ignored: dict[str, Any] = {} if self.void is None else {"ignore_index": self.void}
         scores = logits if isinstance(logits, torch.Tensor) else self.class_first(logits)
         return functional.cross_entropy(

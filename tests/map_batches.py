@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import evaluating
 import numpy as np
 import pytest
-import torch
+from late import late
 
 from kldeval.records import Score
 
 if TYPE_CHECKING:
     from kldeval.records import MapPair
 
+torch = late("torch")
+
 RNG = np.random.default_rng(17)
 METRICS = "kld,kld(),kld-reverse,ce,jsd,entropy-gt"
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+needs_cuda = pytest.mark.skipif("not torch.cuda.is_available()", reason="no CUDA device")
 every_device = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_cuda)])
 
 SETTINGS: dict[str, dict[str, str]] = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import jsonschema
 from jsonschema_rs import Draft202012Validator, Registry
-from referencing import Registry as OfPython
-from referencing import Resource
+from late import late
+
+jsonschema = late("jsonschema")
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMAS = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DOCS.glob("*.schema.json"))}
@@ -34,7 +35,10 @@ def _validator(name: str) -> Draft202012Validator:
 
 
 @cache
-def _slow_validator(name: str) -> jsonschema.Draft202012Validator:
+def _slow_validator(name: str) -> Any:
+    from referencing import Registry as OfPython
+    from referencing import Resource
+
     schema = SCHEMAS[f"{name}.schema.json"]
     jsonschema.Draft202012Validator.check_schema(schema)
     resources = ((text, Resource.from_contents(schema)) for text, schema in SCHEMAS.items())

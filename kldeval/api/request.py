@@ -107,8 +107,11 @@ def path_of(value: Any, name: str) -> Path:
     """The path that a keyword names.
 
     Raises:
-        UsageProblem: it is "", which would be the current folder.
+        UsageProblem: it is "", which would be the current folder, or no path.
     """
+    if not is_path(value):
+        msg = f"{name} is of type {type(value).__name__}; give the name of a folder or a file, a text or a Path"
+        raise UsageProblem(msg)
     if value == "":
         msg = f'{name} is empty (""); give the name of a folder or a file'
         raise UsageProblem(msg)

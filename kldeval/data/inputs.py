@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kldeval.data.load import SUFFIX, sidecar_members, sidecar_of
@@ -12,7 +13,6 @@ from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Inputs:
         """
         if is_here and is_url(folder):
             raise _refused(folder, "this is written to a folder of a file system, and not to a URL")
+        if folder.parts[:1] == ("~",) and not Path("~").exists():
+            raise _refused(folder, "a shell makes the home folder of ~, and none has seen this; write the folder out")
         for path in self._folders():
             if _is_within(folder, path):
                 raise _refused(folder, f"the next run would read it as maps of {printable(path)}; name another folder")

@@ -486,10 +486,23 @@ HERE = LocalPool(1)
 def warn_of_unkept(tasks: Sequence[Task], sources: AuxiliarySources | None, why: str = "") -> None:
     """Say before anything is scored that nothing will be kept of the first pair, and `why` of any, where that is so."""
     first = next(iter(tasks[0].values())) if tasks else None
-    if not why and first is not None and Ingredients.of(first, sources, has_references=False) is None:
-        why = "maps, or what stands beside them, are in memory or are folders (zarr)"
+    if not why and first is not None:
+        why = _why_unkept(first, Ingredients.of(first, sources, has_references=False))
     if why:
         warnings.warn(f"the cache keeps nothing here: {why}; every run scores anew", RuntimeWarning, stacklevel=2)
+
+
+def _why_unkept(pair: Pair, found: Ingredients | None) -> str:
+    if found is None:
+        return "maps, or what stands beside them, are in memory or are folders (zarr)"
+    newest = max(max(stamp.mtime_ns, stamp.ctime_ns) for stamp in found.stamps)
+    if not _may_be_read_twice(pair, None, Limits()) and newest > time.time_ns() + AHEAD_NS:
+        return "stacks and videos are known by their times, which are in the future, or their file system has none"
+    return ""
+
+
+AHEAD_NS = 60_000_000_000
+"""Times so much later than now, in nanoseconds, are not going to be past while a run goes on."""
 
 
 def _is_kept(outcome: Any) -> bool:

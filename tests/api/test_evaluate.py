@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from command_line import kldeval as command
+from late import late
 from looping import each_of
 from PIL import Image
 from reading import read_map
@@ -23,6 +23,8 @@ from kldeval.errors import KldevalError, MapsFailed, RefusedMap, UnknownName, Us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+torch = late("torch")
 
 CAREFUL, BOLD, GT = (Path("sample_data") / name for name in ("careful", "bold", "gt"))
 NAMES = sorted(path.stem for path in GT.iterdir())

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from command_line import kldeval
 from late import late
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+torch = late("torch")
 
 optimize = late("scipy.optimize")
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from command_line import kldeval
+from late import late
 from schemas import validate
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from watching import running
 
 import kldeval as package
@@ -20,6 +19,9 @@ import kldeval as package
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+functional = late("torch.nn.functional")
+torch = late("torch")
 
 ROWS, ENTRIES = 300, 700
 
@@ -36,9 +38,13 @@ def logits(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def of_torch(folder: Path) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def of_torch(folder: Path) -> tuple[Any, Any, Any]:
     quant, base = (torch.tensor(np.load(folder / f"{name}.npy").astype(np.float64)) for name in ("quant", "base"))
-    return log_softmax(quant, -1), log_softmax(base, -1), torch.tensor(np.load(folder / "labels.npy").astype(int))
+    return (
+        functional.log_softmax(quant, -1),
+        functional.log_softmax(base, -1),
+        torch.tensor(np.load(folder / "labels.npy").astype(int)),
+    )
 
 
 def run(folder: Path, *arguments: Any) -> dict[str, Any]:
@@ -51,16 +57,16 @@ def run(folder: Path, *arguments: Any) -> dict[str, Any]:
 def test_numbers_are_those_of_torch(logits: Path) -> None:
     quant, base, labels = of_torch(logits)
     found = run(logits, "--labels", logits / "labels.npy", "-m", "kld,ce,kld-reverse")
-    kld = kl_div(quant, base, log_target=True, reduction="none").sum(-1)
+    kld = functional.kl_div(quant, base, log_target=True, reduction="none").sum(-1)
     assert found["summary"]["kld"]["mean"] == pytest.approx(float(kld.mean()), rel=1e-9)
     assert found["summary"]["kld"]["error"] == pytest.approx(float(kld.std() / ROWS**0.5), rel=1e-9)
     for part, value in found["summary"]["kld"]["quantiles"].items():
         assert value == pytest.approx(float(torch.quantile(kld, float(part))), rel=1e-9)
-    reverse = kl_div(base, quant, log_target=True, reduction="none").sum(-1)
+    reverse = functional.kl_div(base, quant, log_target=True, reduction="none").sum(-1)
     assert found["summary"]["kld-reverse"]["mean"] == pytest.approx(float(reverse.mean()), rel=1e-9)
     same = (quant.argmax(-1) == base.argmax(-1)).double().mean()
     assert found["summary"]["same-top"]["mean"] == pytest.approx(float(same), rel=1e-12)
-    ours, theirs = (cross_entropy(one, labels) for one in (quant, base))
+    ours, theirs = (functional.cross_entropy(one, labels) for one in (quant, base))
     likelihoods = found["likelihoods"]
     assert likelihoods["perplexity"]["mean"] == pytest.approx(float(ours.exp()), rel=1e-9)
     assert likelihoods["ratio"]["mean"] == pytest.approx(float((ours - theirs).exp()), rel=1e-9)
@@ -73,7 +79,7 @@ def test_numbers_are_those_of_torch(logits: Path) -> None:
 
 def test_every_row_is_a_line_of_csv_and_a_value_of_saved_files(logits: Path) -> None:
     quant, base, _ = of_torch(logits)
-    kld = kl_div(quant, base, log_target=True, reduction="none").sum(-1).numpy()
+    kld = functional.kl_div(quant, base, log_target=True, reduction="none").sum(-1).numpy()
     arguments = logits / "quant.npy", logits / "base.npy", "--rows", "--reduction", "none"
     outcome = kldeval(*arguments, "--format", "csv", "--save-maps", logits / "terms")
     head, *lines = outcome.out.splitlines()
@@ -133,7 +139,7 @@ def test_labels_that_do_not_count_are_left_out_of_perplexities(logits: Path) -> 
     assert "label -100 of row 0 is none of the entries 0..699; if it marks rows that do not count" in refused.out
     found = run(logits, "--labels", logits / "some.npy", "--ignore-index", "-100")
     quant, _, _ = of_torch(logits)
-    expected = cross_entropy(quant, torch.tensor(labels.astype(int)), ignore_index=-100).exp()
+    expected = functional.cross_entropy(quant, torch.tensor(labels.astype(int)), ignore_index=-100).exp()
     assert found["likelihoods"]["rows"] == 200
     assert found["likelihoods"]["perplexity"]["mean"] == pytest.approx(float(expected), rel=1e-9)
     assert found["rows"] == ROWS
@@ -281,7 +287,7 @@ def test_the_table_of_llama_has_its_numbers(logits: Path) -> None:
     ours, theirs = -quant[rows, labels], -base[rows, labels]
     change = quant[rows, labels].exp() - base[rows, labels].exp()
 
-    def spread(values: torch.Tensor) -> float:
+    def spread(values: Any) -> float:
         return float((((values**2).sum() / n - (values.sum() / n) ** 2) / (n - 1)).sqrt())
 
     shared = float(((ours * theirs).sum() / n - ours.sum() / n * (theirs.sum() / n)) / (n - 1))
@@ -345,19 +351,20 @@ def test_labels_may_be_a_list_in_any_file_of_arrays(logits: Path) -> None:
 
 
 FLOATS = {
-    "F8_E4M3": torch.float8_e4m3fn,
-    "F8_E5M2": torch.float8_e5m2,
-    "F8_E4M3FNUZ": torch.float8_e4m3fnuz,
-    "F8_E5M2FNUZ": torch.float8_e5m2fnuz,
-    "BF16": torch.bfloat16,
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz",
+    "BF16": "bfloat16",
 }
 
 
 @pytest.mark.parametrize("kind", FLOATS)
 def test_floats_that_numpy_lacks_are_read_as_torch_reads_them(logits: Path, kind: str) -> None:
     """Every code of a byte, in files of torch and of safetensors, and in memory."""
-    codes = torch.arange(256, dtype=torch.uint8).repeat(2, 2).view(FLOATS[kind])
-    codes = torch.where(codes.float().isfinite(), codes.float(), 0.0).to(FLOATS[kind])
+    dtype = getattr(torch, FLOATS[kind])
+    codes = torch.arange(256, dtype=torch.uint8).repeat(2, 2).view(dtype)
+    codes = torch.where(codes.float().isfinite(), codes.float(), 0.0).to(dtype)
     np.save(logits / "gt.npy", np.zeros(codes.shape))
     torch.save(codes, logits / "a.pt")
     header = {"a": {"dtype": kind, "shape": list(codes.shape), "data_offsets": [0, codes.nbytes]}}

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from backports import zstd
 from command_line import kldeval, score
 from late import late
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
     Arrays = dict[str, Array]
+
+torch = late("torch")
 
 h5py = late("h5py")
 matlab = late("scipy.io")

@@ -12,12 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from command_line import kldeval, score
 from late import late
 from reading import read_map
 
 import kldeval as package
+
+torch = late("torch")
 
 h5py = late("h5py")
 xarray = late("xarray")

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from evaluating import in_batches, on_device, outcome_of, settings_of
+from late import late
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, pair_of
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from kldeval.engine.gpu import batches, may_be_ragged
 from kldeval.records import Failure, MapPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+torch = late("torch")
 
 RAGGED = {
     **SETTINGS,
@@ -207,6 +208,8 @@ class TestAhead:
 
     def test_the_device_is_waited_for_once_a_batch(self) -> None:
         """No operation hands a number to Python while a batch is measured; the table of results does, at the end."""
+
+        from torch.utils._python_dispatch import TorchDispatchMode
 
         class Numbers(TorchDispatchMode):  # type: ignore[misc]
             asked = 0

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from command_line import kldeval
 from evaluating import torch_as_accelerator
 from late import late
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from command_line import Outcome
+
+torch = late("torch")
 
 h5py = late("h5py")
 xarray = late("xarray")

@@ -142,6 +142,36 @@ def test_it_is_said_where_nothing_is_kept(seen: LookedAt) -> None:
         library.evaluate(*seen.maps, cache=seen.root / "cache")
 
 
+def test_stacks_whose_times_never_pass_are_not_kept(seen: LookedAt) -> None:
+    """Their maps are known by the stamp of the file, which would have to be read whole for each of them."""
+    stacks = [seen.root / "pred.npy", seen.root / "gt.npy"]
+    for path, arrays in zip(stacks, (seen.preds, seen.gts), strict=True):
+        np.save(path, np.stack([*arrays.values()]))
+    os.utime(stacks[0], ns=(1, time.time_ns() + 10**18))
+    with pytest.warns(RuntimeWarning, match=f"{NOT_KEPT}stacks and videos are known by their times"):
+        library.evaluate(*stacks, stack=True, cache=seen.root / "cache")
+    assert names_kept(seen.root / "cache") == []
+
+
+@pytest.mark.parametrize("value", [5, True, b"cache", ["cache"], np.zeros(2)], ids=repr)
+@pytest.mark.parametrize("name", ["cache", "save_maps", "output_dir", "manifest"])
+def test_what_names_no_folder_is_refused(seen: LookedAt, name: str, value: Any) -> None:
+    with pytest.raises(library.errors.UsageProblem, match=f"^{name} is of type {type(value).__name__}; give the name"):
+        library.evaluate(*seen.maps, **{name: value})
+
+
+@pytest.mark.parametrize("option", ["--cache", "--save-maps", "--output-dir"])
+def test_a_home_folder_that_no_shell_has_seen_is_no_folder_here(
+    seen: LookedAt, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a variable, a file of options or Python: a folder `~` was made, which nobody removes without fear."""
+    monkeypatch.chdir(tmp_path)
+    said = run(seen, option, "~/scores")
+    assert (said.code, said.out) == (2, "")
+    assert "cannot write ~/scores: a shell makes the home folder of ~, and none has seen this" in said.err
+    assert not (tmp_path / "~").exists()
+
+
 def overwrite(path: Path) -> None:
     """Put other contents of the same size there, and restore the time of modification."""
     before, old = path.stat(), path.read_bytes()

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from evaluating import in_batches, on_device, outcome_of, settings_of
 from every import metrics
+from late import late
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, pair_of
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 if TYPE_CHECKING:
     from kldeval.records import MapPair
+
+torch = late("torch")
 
 LARGE = 256, 256
 """The smallest maps that are counted."""
@@ -97,24 +97,29 @@ Bytes that were measured pixel by pixel took 254, floats that were written in fl
 """
 
 
-class Moved(TorchDispatchMode):  # type: ignore[misc]
-    """The bytes that the operations of torch take and give, and the numbers that Python asks for."""
+def counted() -> Any:
+    """While it lasts: the bytes that the operations of torch take and give, and the numbers that Python asks for."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
 
-    bytes = asked = 0
+    class Moved(TorchDispatchMode):  # type: ignore[misc]
+        bytes = asked = 0
 
-    def __torch_dispatch__(self, function: Any, _: Any, arguments: Any = (), named: Any = None) -> Any:
-        made = function(*arguments, **(named or {}))
-        if not function.is_view:
-            some = (one for one in tree_leaves((arguments, named, made)) if isinstance(one, torch.Tensor))
-            self.bytes += sum(min(one.nbytes, one.untyped_storage().nbytes()) for one in some)
-        self.asked += function is torch.ops.aten._local_scalar_dense.default
-        return made
+        def __torch_dispatch__(self, function: Any, _: Any, arguments: Any = (), named: Any = None) -> Any:
+            made = function(*arguments, **(named or {}))
+            if not function.is_view:
+                some = (one for one in tree_leaves((arguments, named, made)) if isinstance(one, torch.Tensor))
+                self.bytes += sum(min(one.nbytes, one.untyped_storage().nbytes()) for one in some)
+            self.asked += function is torch.ops.aten._local_scalar_dense.default
+            return made
+
+    return Moved()
 
 
 @pytest.mark.parametrize(("dtype", "norm"), READINGS)
 def test_maps_are_read_a_few_times_and_no_number_is_waited_for(dtype: str, norm: str) -> None:
     pair = pair_of("a", *RNG.integers(0, 200, (2, 512, 512)).astype(dtype))
-    with Moved() as moved:
+    with counted() as moved:
         on_device([pair], settings_of({"metric": "kld", "norm": norm}))
     readings = moved.bytes / (pair.pred.nbytes + pair.gt.nbytes)
     assert readings < READINGS[dtype, norm], readings

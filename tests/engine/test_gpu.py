@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from evaluating import on_device, outcome_of, settings_of, torch_as_accelerator
+from late import late
 from map_batches import METRICS, RNG, SETTINGS, assert_same, batch_of, every_device, numbers, pair_of
 from watching import recorded
 
@@ -19,6 +19,8 @@ from kldeval.records import Failure, Pair, Score, Skipped
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+torch = late("torch")
 
 
 class TestBatch:
@@ -196,7 +198,7 @@ class TestDevice:
         monkeypatch.setattr("kldeval.engine.device.STARTUP_SECONDS", 0)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         found = find_device("auto", self.settings)
-        assert found == Device("cpu", f"cpu (torch {torch.__version__} finds no GPU)")
+        assert found == Device("cpu", f"cpu (torch {torch.version.__version__} finds no GPU)")
         monkeypatch.setattr("kldeval.engine.device.torch", raising(MissingDependency("no torch")))
         assert find_device("auto", self.settings) == Device("cpu", "cpu (torch cannot be imported)")
 
@@ -239,7 +241,7 @@ class TestDevice:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         with pytest.raises(MissingDependency) as caught:
             find_device("cuda", self.settings)
-        expected = f"--device cuda: torch {torch.__version__} finds no such device here; use --device cpu"
+        expected = f"--device cuda: torch {torch.version.__version__} finds no such device here; use --device cpu"
         assert str(caught.value) == expected
 
     def test_mps_has_single_precision_alone(self) -> None:

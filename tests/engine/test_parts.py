@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from command_line import Outcome, kldeval
+from late import late
 from looked_at import make_looked_at
 from programs import python
 
@@ -25,7 +26,7 @@ from kldeval.errors import PartsMissing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-parquet = pytest.importorskip("pyarrow.parquet")
+parquet = late("pyarrow.parquet")
 
 HOME = Path(__file__).parents[2]
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from command_line import kldeval, score
+from late import late
 
 import kldeval as library
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+torch = late("torch")
 
 RNG = np.random.default_rng(6)
 SCORES = RNG.normal(size=(4, 5, 6))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
-import torch
 from backends import BACKENDS, make, to_numpy
 from evaluating import pair_of, scored, settings_of
 from every import conventions
+from late import late
 from looping import each_of
 
 import kldeval
@@ -19,6 +19,8 @@ from kldeval.errors import KldevalError, RefusedMap, UnknownName, UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+torch = late("torch")
 
 METRIC: dict[str, Callable[..., Any]] = {
     "kld": kldeval.kld,
@@ -399,13 +401,16 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arrays", "message"),
         [
-            ((MAP, "a.npy"), "maps and weights must be arrays of one library, not ndarray, str" + MADE_SO),
-            ((MAP, torch.ones(3, 4)), "maps and weights must be arrays of one library, not ndarray, Tensor" + MADE_SO),
+            (lambda: (MAP, "a.npy"), "maps and weights must be arrays of one library, not ndarray, str" + MADE_SO),
+            (
+                lambda: (MAP, torch.ones(3, 4)),
+                "maps and weights must be arrays of one library, not ndarray, Tensor" + MADE_SO,
+            ),
         ],
     )
-    def test_arrays_of_two_libraries_are_refused(self, arrays: tuple[Any, Any], message: str) -> None:
+    def test_arrays_of_two_libraries_are_refused(self, arrays: Callable[[], Any], message: str) -> None:
         with pytest.raises(UsageProblem) as caught:
-            kldeval.kld(*arrays)
+            kldeval.kld(*arrays())
         assert str(caught.value) == message
 
     def test_weights_of_another_library_are_refused(self) -> None:

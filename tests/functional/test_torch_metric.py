@@ -13,31 +13,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from late import late
 
 import kldeval
-from kldeval import torch as kldeval_torch
 from kldeval.errors import MissingDependency, RefusedMap, UnknownName, UsageProblem
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+cases = late("tensor_maps")
+kldeval_torch = late("kldeval.torch")
+torch = late("torch")
 
 torchmetrics = late("torchmetrics")
 inside = late("kldeval.torch.metric")
 
 pytestmark = pytest.mark.slow
 
-GENERATOR = torch.Generator().manual_seed(3)
-PRED, GT = torch.rand((2, 9, 1, 7, 8), generator=GENERATOR)
-FIXATIONS = (GT > 0.8).to(torch.uint8)
-
 
 def whole(metric: str, **options: Any) -> Any:
-    beside = {"fixations": FIXATIONS[:, 0]} if metric.startswith("nss") else {}
-    return kldeval.evaluate(PRED[:, 0], GT[:, 0], metric=metric, **beside, **options)
+    beside = {"fixations": cases.SINGLE_FIXATIONS[:, 0]} if metric.startswith("nss") else {}
+    return kldeval.evaluate(cases.SINGLE_PRED[:, 0], cases.SINGLE_GT[:, 0], metric=metric, **beside, **options)
 
 
 class TestNumbers:
@@ -47,7 +45,7 @@ class TestNumbers:
         found = kldeval_torch.Metric(metric, norm="flatten-softmax" if metric == "kld" else None, rows=True)
         for start in range(0, 9, size):
             part = slice(start, start + size)
-            found.update(PRED[part], GT[part], FIXATIONS[part])
+            found.update(cases.SINGLE_PRED[part], cases.SINGLE_GT[part], cases.SINGLE_FIXATIONS[part])
         report = whole(metric, norm="flatten-softmax" if metric == "kld" else None)
         ((key, summary),) = report.summaries.items()
         assert found.compute().item() == summary.mean
@@ -58,12 +56,12 @@ class TestNumbers:
     def test_types_of_a_training_loop(self) -> None:
         for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
             found = kldeval_torch.Metric("kld", norm="flatten-softmax")
-            pred = PRED.to(dtype).requires_grad_()
-            found.update(pred, GT.to(dtype))
+            pred = cases.SINGLE_PRED.to(dtype).requires_grad_()
+            found.update(pred, cases.SINGLE_GT.to(dtype))
             exact = kldeval.Metric("kld", norm="flatten-softmax")
             exact.update(
                 pred.detach().float() if dtype.itemsize < 4 else pred,
-                GT.to(dtype).float() if dtype.itemsize < 4 else GT.to(dtype),
+                cases.SINGLE_GT.to(dtype).float() if dtype.itemsize < 4 else cases.SINGLE_GT.to(dtype),
             )
             assert found.compute().item() == exact.compute()
 
@@ -84,7 +82,10 @@ class TestNumbers:
 class TestTorchmetrics:
     def test_forward_gives_the_batch_and_takes_it_in(self) -> None:
         found = kldeval_torch.Metric("kld", rows=True)
-        batches = [found(PRED[place : place + 3], GT[place : place + 3]).item() for place in (0, 3, 6)]
+        batches = [
+            found(cases.SINGLE_PRED[place : place + 3], cases.SINGLE_GT[place : place + 3]).item()
+            for place in (0, 3, 6)
+        ]
         report = whole("kld")
         assert batches == [pytest.approx(report.values("kld")[place : place + 3].mean()) for place in (0, 3, 6)]
         assert found.compute().item() == report["kld"].mean
@@ -93,7 +94,7 @@ class TestTorchmetrics:
     @pytest.mark.filterwarnings("ignore:The ``compute`` method")  # a loaded metric has seen no update itself
     def test_reset_clone_pickle_and_state_dict(self) -> None:
         found = kldeval_torch.Metric("kld", rows=True)
-        found.update(PRED, GT)
+        found.update(cases.SINGLE_PRED, cases.SINGLE_GT)
         value = found.compute()
         for other in (found.clone(), pickle.loads(pickle.dumps(found))):  # noqa: S301 - made here
             assert other.compute() == value
@@ -114,9 +115,9 @@ class TestTorchmetrics:
                 "row": kldeval_torch.Metric("kld", norm="softmax"),
             }
         )
-        both.update(GT, GT)
+        both.update(cases.SINGLE_GT, cases.SINGLE_GT)
         assert all(value == 0 for value in both.compute().values())
-        both.update(PRED, GT)
+        both.update(cases.SINGLE_PRED, cases.SINGLE_GT)
         assert len(both.compute_groups) == 3
         found = both.compute()
         for name, one in (
@@ -124,7 +125,7 @@ class TestTorchmetrics:
             ("mse", kldeval_torch.Metric("mse")),
             ("row", kldeval_torch.Metric("kld", norm="softmax")),
         ):
-            one.update(torch.cat([GT, PRED]), torch.cat([GT, GT]))
+            one.update(torch.cat([cases.SINGLE_GT, cases.SINGLE_PRED]), torch.cat([cases.SINGLE_GT, cases.SINGLE_GT]))
             assert found[name] == one.compute()
 
     def test_a_tracker_knows_the_better_direction(self) -> None:
@@ -132,7 +133,12 @@ class TestTorchmetrics:
             tracker = torchmetrics.MetricTracker(kldeval_torch.Metric(metric))
             for epoch in range(3):
                 tracker.increment()
-                tracker.update(PRED + epoch * GT if metric != "mse" else PRED + epoch * (GT - PRED) / 2, GT)
+                tracker.update(
+                    cases.SINGLE_PRED + epoch * cases.SINGLE_GT
+                    if metric != "mse"
+                    else cases.SINGLE_PRED + epoch * (cases.SINGLE_GT - cases.SINGLE_PRED) / 2,
+                    cases.SINGLE_GT,
+                )
             assert tracker.best_metric(return_step=True)[1] == best
 
     def test_what_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,23 +149,27 @@ class TestTorchmetrics:
         with pytest.raises(UsageProblem, match="say rows=True"):
             _ = kldeval_torch.Metric("kld").rows
         with pytest.raises(RefusedMap, match=r"map 1 of the batch: the ground truth is all zero.*empty_gt='skip'"):
-            kldeval_torch.Metric("kld").update(PRED[:2], torch.stack([GT[0], 0 * GT[0]]))
+            kldeval_torch.Metric("kld").update(
+                cases.SINGLE_PRED[:2], torch.stack([cases.SINGLE_GT[0], 0 * cases.SINGLE_GT[0]])
+            )
         metric = kldeval_torch.Metric("kld")
-        metric.update(PRED, GT, weights=GT)
+        metric.update(cases.SINGLE_PRED, cases.SINGLE_GT, weights=cases.SINGLE_GT)
         assert "weights:maps" in metric.signature
         with pytest.raises(UsageProblem, match="weights in some updates"):
-            metric.update(PRED, GT)
+            metric.update(cases.SINGLE_PRED, cases.SINGLE_GT)
         monkeypatch.setitem(sys.modules, "torchmetrics", None)
         monkeypatch.delitem(sys.modules, "kldeval.torch.metric")
-        monkeypatch.delattr(kldeval_torch, "metric")
-        monkeypatch.delitem(vars(kldeval_torch), "Metric")
+        of_torch = import_module("kldeval.torch")
+        monkeypatch.delattr(of_torch, "metric")
+        monkeypatch.delitem(vars(of_torch), "Metric")
         with pytest.raises(MissingDependency, match=r"pip install 'kldeval\[torchmetrics\]'"):
             _ = kldeval_torch.Metric
 
 
-def test_its_examples_are_true() -> None:
-    results = doctest.testmod(import_module("kldeval.torch.metric"))
-    assert (results.failed, results.attempted) == (0, 5)
+@pytest.mark.parametrize(("name", "number"), [("metric", 5), ("losses", 9), ("maps", 4)])
+def test_the_examples_of_a_module_are_true(name: str, number: int) -> None:
+    results = doctest.testmod(import_module(f"kldeval.torch.{name}"))
+    assert (results.failed, results.attempted) == (0, number)
 
 
 def of_rank(rank: int, folder: Path) -> None:
@@ -170,7 +180,7 @@ def of_rank(rank: int, folder: Path) -> None:
     distributed.init_process_group("gloo", start, timedelta(seconds=60), rank=rank, world_size=2)
     metric = kldeval_torch.Metric("kld", norm="flatten-softmax", rows=True)
     for place in ([0, 1, 2], [3], [4, 5, 6, 7, 8])[rank::2]:
-        metric.update(PRED[place], GT[place])
+        metric.update(cases.SINGLE_PRED[place], cases.SINGLE_GT[place])
     found = metric.compute().item(), metric.rows, len(metric._kept())
     (folder / f"{rank}.json").write_text(json.dumps(found))
     distributed.destroy_process_group()
@@ -213,7 +223,7 @@ def test_lightning_logs_it(tmp_path: Path) -> None:
             self.kld.update(pred, gt)
             self.log("kld", self.kld, on_epoch=True)
 
-    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(PRED, GT), batch_size=2)
+    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(cases.SINGLE_PRED, cases.SINGLE_GT), batch_size=2)
     quiet = {
         "logger": False,
         "enable_progress_bar": False,

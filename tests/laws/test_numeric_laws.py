@@ -8,23 +8,25 @@ import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import exact
 import numpy as np
 import pytest
-import torch
 from backends import make
 from every import metrics, parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from late import late
 from looping import each_of
 from mpmath import mp, mpf
-from torch.nn import functional
 
 import kldeval
 from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+exact = late("exact")
+functional = late("torch.nn.functional")
+torch = late("torch")
 
 MAGNITUDES = {
     "float64": [1e-310, 1e-300, 1e-200, 1e-160, 1.0, 1e150, 1e200, 1e306, 1.7e308],
@@ -70,7 +72,8 @@ def stored(backend: str, dtype: str, magnitude: float, which: str) -> Any:
 @cache
 def exactly(dtype: str, magnitude: float, which: str) -> list[Any]:
     """The very values of a stored map as numbers of 60 digits."""
-    return exact.exactly((magnitude * MAPS[which]).astype(dtype).ravel().tolist())
+    values: list[Any] = exact.exactly((magnitude * MAPS[which]).astype(dtype).ravel().tolist())
+    return values
 
 
 @cache

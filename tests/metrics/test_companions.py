@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from backends import BACKENDS, make, to_numpy
 from drawn import arrays, integers
 from hypothesis import assume, given, settings
@@ -25,6 +24,8 @@ from kldeval.errors import MissingDependency, RefusedMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+torch = late("torch")
 
 optimize = late("scipy.optimize")
 stats = late("scipy.stats")

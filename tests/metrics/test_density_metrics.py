@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from backends import BACKENDS, make, to_numpy
 from drawn import Fill, arrays, numbers, shapes
 from every import about, metrics
@@ -21,6 +20,8 @@ import kldeval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+torch = late("torch")
 
 special = late("scipy.special")
 
@@ -451,15 +452,15 @@ class TestGradients:
             assert pred.grad[0, 1] == 0
 
 
-@pytest.mark.parametrize("make_array", [np.asarray, torch.as_tensor])
-def test_a_half_that_underflows_leaves_the_jensen_shannon_divergence_finite(make_array: Callable[..., Any]) -> None:
-    least = make_array(np.asarray([[1.0, 5e-324]])), make_array(np.asarray([[1.0, 0.0]]))
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_half_that_underflows_leaves_the_jensen_shannon_divergence_finite(backend: str) -> None:
+    least = make(backend, np.asarray([[1.0, 5e-324]])), make(backend, np.asarray([[1.0, 0.0]]))
     assert float(kldeval.jsd(*least)) == 0.0
 
 
-@pytest.mark.parametrize("make_array", [np.asarray, torch.as_tensor])
-def test_a_temperature_after_a_softmax_is_that_before_it(make_array: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_temperature_after_a_softmax_is_that_before_it(backend: str) -> None:
     """Also of scores so far apart that probabilities underflow."""
-    pred, gt = (make_array(side * 2000) for side in np.random.default_rng(0).random((2, 5, 6)))
+    pred, gt = (make(backend, side * 2000) for side in np.random.default_rng(0).random((2, 5, 6)))
     after = kldeval.kld(pred, gt, norm="flatten-softmax+temperature(t=2)")
     assert float(after) == pytest.approx(float(kldeval.kld(pred / 2, gt / 2, norm="flatten-softmax")), rel=1e-12)

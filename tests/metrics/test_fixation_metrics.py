@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from backends import BACKENDS, make, to_numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from late import late
 from looping import each_of
 
 import kldeval
@@ -24,6 +24,8 @@ from kldeval.errors import RefusedMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+torch = late("torch")
 
 HERE = Path(__file__).parent.parent
 GOLDEN = json.loads((HERE / "golden" / "companions.json").read_text())

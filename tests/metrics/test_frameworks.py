@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from backends import BACKENDS, make, to_numpy
 from drawn import Fill, arrays, numbers, shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn import functional
+from late import late
 
 from kldeval import (
     bce,
@@ -28,6 +27,9 @@ from kldeval import (
     softmax,
 )
 from kldeval.errors import RefusedMap, UsageProblem
+
+functional = late("torch.nn.functional")
+torch = late("torch")
 
 ARTICLES = json.loads((Path(__file__).parent.parent / "golden" / "articles.json").read_text())
 REDUCTIONS = ("none", "sum", "mean")
@@ -91,7 +93,7 @@ def test_kl_div_is_torchs(reduction: Any, log_target: Any, maps: tuple[np.ndarra
         assert_close(actual, expected, float(terms.abs().sum()))
 
 
-def _torchs_kl_div(pred: torch.Tensor, target: torch.Tensor, reduction: str, *, log_target: bool) -> torch.Tensor:
+def _torchs_kl_div(pred: Any, target: Any, reduction: str, *, log_target: bool) -> Any:
     # torch warns about reduction="mean" on every call; it is its sum over the number of elements
     if reduction == "mean":
         return functional.kl_div(pred, target, reduction="sum", log_target=log_target) / pred.numel()
@@ -99,8 +101,12 @@ def _torchs_kl_div(pred: torch.Tensor, target: torch.Tensor, reduction: str, *, 
 
 
 GRADIENTS: dict[str, Any] = {
-    "bce": (bce, functional.binary_cross_entropy, INTERIOR),
-    "bce_with_logits": (bce_with_logits, functional.binary_cross_entropy_with_logits, LOGIT),
+    "bce": (bce, lambda pred, target: functional.binary_cross_entropy(pred, target, reduction="mean"), INTERIOR),
+    "bce_with_logits": (
+        bce_with_logits,
+        lambda pred, target: functional.binary_cross_entropy_with_logits(pred, target, reduction="mean"),
+        LOGIT,
+    ),
     "kl_div": (
         lambda pred, target: kl_div(pred, target, reduction="sum", check=False),
         lambda pred, target: functional.kl_div(pred, target, reduction="sum"),

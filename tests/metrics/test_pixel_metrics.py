@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from backends import make
 from command_line import kldeval, score
 from drawn import Fill, arrays, numbers, shapes
 from evaluating import on_device, outcome_of, pair_of, scored, settings_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn import functional
+from late import late
 
 import kldeval as package
 from kldeval.errors import UsageProblem
@@ -24,6 +23,9 @@ from kldeval.records import Failure, Score
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+functional = late("torch.nn.functional")
+torch = late("torch")
 
 RNG = np.random.default_rng(11)
 LOGITS = numbers(-50, 50, [0.0, 1e4, -1e4])

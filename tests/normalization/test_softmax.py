@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from backends import BACKENDS, make, to_numpy
 from drawn import arrays, numbers, shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from late import late
 from looping import each_of
-from torch.nn import functional
 
 from kldeval import log_sigmoid, log_softmax, sigmoid, softmax
 from kldeval.errors import RefusedMap
@@ -22,11 +21,14 @@ from kldeval.errors import RefusedMap
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+functional = late("torch.nn.functional")
+torch = late("torch")
+
 ARTICLES = json.loads((Path(__file__).parent.parent / "golden" / "articles.json").read_text())
 
 PAIRS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "softmax": (lambda x, axis: softmax(x, axis=axis), functional.softmax),
-    "log_softmax": (lambda x, axis: log_softmax(x, axis=axis), functional.log_softmax),
+    "softmax": (lambda x, axis: softmax(x, axis=axis), lambda x, axis: functional.softmax(x, dim=axis)),
+    "log_softmax": (lambda x, axis: log_softmax(x, axis=axis), lambda x, axis: functional.log_softmax(x, dim=axis)),
     "sigmoid": (lambda x, _: sigmoid(x), lambda x, _: torch.sigmoid(x)),
     "log_sigmoid": (lambda x, _: log_sigmoid(x), lambda x, _: functional.logsigmoid(x)),
 }

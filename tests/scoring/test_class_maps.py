@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from backends import make
 from command_line import kldeval, score
 from evaluating import outcome_of, pair_of, settings_of
@@ -17,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from image_files import PALETTE, image, png, png_chunk
-from torch.nn import functional
+from late import late
 
 import kldeval as package
 from kldeval.errors import RefusedMap
@@ -25,6 +24,9 @@ from kldeval.records import Failure, Score
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+functional = late("torch.nn.functional")
+torch = late("torch")
 
 RNG = np.random.default_rng(7)
 
@@ -39,10 +41,10 @@ def outcome(pred: Any, gt: Any, **texts: str) -> Any:
     return outcome_of(pair_of(pred, gt), settings_of(texts))
 
 
-def terms_of(student: np.ndarray, teacher: np.ndarray, axis: int) -> torch.Tensor:
+def terms_of(student: np.ndarray, teacher: np.ndarray, axis: int) -> Any:
     """The terms of torch's loss of one network's logits under another's."""
     log_student, log_teacher = (torch.log_softmax(torch.tensor(x), dim=axis) for x in (student, teacher))
-    terms: torch.Tensor = functional.kl_div(log_student, log_teacher, log_target=True, reduction="none")
+    terms: Any = functional.kl_div(log_student, log_teacher, log_target=True, reduction="none")
     return terms
 
 

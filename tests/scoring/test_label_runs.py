@@ -14,7 +14,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from backends import make, to_numpy
 from command_line import kldeval
 from command_line import score as printed
@@ -24,11 +23,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from image_files import image
 from label_cases import VOID, Case, cases
+from late import late
 from looping import each_of
-from torch.nn import functional
 
 from kldeval import accuracy, brier, log_softmax
 from kldeval.records import Failure, Score
+
+functional = late("torch.nn.functional")
+torch = late("torch")
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -50,7 +52,7 @@ def value(case: Case, labels: np.ndarray, metric: str, backend: str = "numpy", *
     return scored(pair, settings_of(case, metric, axis=str(case.axis), **texts)).values[metric]
 
 
-def assert_close(actual: float, expected: torch.Tensor | float, terms: Any) -> None:
+def assert_close(actual: float, expected: Any | float, terms: Any) -> None:
     """Equal within 1e-12 of the sum of the absolute terms."""
     scale = 1 + float(np.nansum(np.abs(to_numpy(terms))))
     np.testing.assert_allclose(actual, float(expected), rtol=0, atol=1e-12 * scale)
@@ -308,7 +310,7 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def stored(folders: Path) -> tuple[torch.Tensor, torch.Tensor]:
+def stored(folders: Path) -> tuple[Any, Any]:
     pred = np.stack([np.load(folders / "pred" / f"{number}.npy") for number in range(3)])
     gt = np.stack([image(folders / "gt" / f"{number}.png") for number in range(3)])
     return torch.tensor(pred, dtype=torch.float64), torch.tensor(gt.astype(np.int64))

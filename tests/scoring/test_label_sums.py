@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch.nn import functional
+from late import late
 
 import kldeval as library
 from kldeval import accuracy, brier, cross_entropy, log_softmax
+
+functional = late("torch.nn.functional")
+torch = late("torch")
 
 VOID = 255
 
