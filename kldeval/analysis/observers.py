@@ -352,7 +352,7 @@ class _Kernels:
         self._counts = every_count(plan)
 
     def of(self, place: int) -> dict[int, Kernel]:
-        """Those that an image is scored with, which has no part in them, unless it is the only one."""
+        """The kernels that an image is scored with, in which it has no part, unless it is the only one."""
         rest = self._total - self._tables[place] if len(self._tables) > 1 else self._total
         return dict(zip(self._counts, best_kernels(rest), strict=True))
 

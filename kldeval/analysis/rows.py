@@ -86,7 +86,7 @@ class RowScoring:
         return score_rows(maps, self.settings, labels, self.ignore_index, first)
 
     def finish(self, begun: Sequence[RowScores]) -> Sequence[RowScores]:
-        """The numbers."""
+        """The numbers of all parts."""
         return begun
 
     def _part(self, pair: PartOfPair, path: MapFile) -> MapInMemory:

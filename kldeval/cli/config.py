@@ -208,7 +208,7 @@ def _what_it_sets(config: Config, keys: Iterable[str] = ()) -> str:
 
 
 def unsilenced(notes: Iterable[str]) -> tuple[str, ...]:
-    """Those of the notes that stand although `quiet` is set: what a file sets that was found, if `quiet` is from it."""
+    """The notes that stand although `quiet` is set: what a file sets that was found, if `quiet` is from it."""
     context = click.get_current_context(silent=True)
     config = context.obj if context else None
     if context is None or not isinstance(config, Config) or not config.is_found:

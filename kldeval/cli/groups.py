@@ -96,7 +96,7 @@ class Option(click.Option):
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
     ) -> tuple[Any, list[str]]:
-        """Its value, and the arguments that are left: as click says it, which is asked the first time alone."""
+        """The value of the option, and the arguments that are left: click is asked for them the first time alone."""
         is_given = self.name in opts or self.envvar in given_variables(ctx) or self.name in (ctx.default_map or ())
         if is_given or ctx.resilient_parsing:
             return super().handle_parse_result(ctx, opts, args)
@@ -176,7 +176,7 @@ class OptionGroup:
         return {name: values[name] for name in names if values.get(name) is not None}
 
     def replaced(self, **values: object) -> Self:
-        """The same options with other values for some."""
+        """These options with other values for some."""
         return type(self)({**vars(self), **values})
 
 

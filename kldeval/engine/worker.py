@@ -141,7 +141,7 @@ class TaskWork(Generic[Begun, T]):
         return [answer for one in found for answer in (_parts(one) if isinstance(one.outcome, NotSaved) else (one,))]
 
     def split(self, task: Task) -> list[Task]:
-        """The same work in the smallest parts: one pair each."""
+        """The task in the smallest parts: one pair each."""
         return [{model: pair} for model, pair in task.items()]
 
     def may_end_process(self, task: Task) -> bool:

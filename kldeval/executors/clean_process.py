@@ -115,7 +115,7 @@ class CleanProcess:
             self._process.wait()
 
     def is_ready(self) -> bool:
-        """Whether it can be given chunks by now; the work is sent as soon as there is somebody to read it.
+        """Whether the process can be given chunks by now; the work is sent as soon as there is somebody to read it.
 
         Raises:
             CannotHelp: it cannot do the work.

@@ -193,7 +193,7 @@ class Each(Generic[Item, Result]):
 
 
 class _Place(NamedTuple):
-    """That of an item among those that a forked worker has inherited."""
+    """The place of an item among those that a forked worker has inherited."""
 
     number: int
 
@@ -210,7 +210,7 @@ class _Inherited(Generic[Item, Result]):
         return self.work(list(map(self._item, places)))
 
     def split(self, place: _Place | Item) -> Sequence[Item]:
-        """The same work in the smallest parts, which are items themselves."""
+        """The item in the smallest parts, which are items themselves."""
         return parts_of(self.work, self._item(place))
 
     def lost(self, item: _Place | Item, reason: str) -> Sequence[Result]:

@@ -64,7 +64,7 @@ class Evaluator:
         self._counts = self._has_auxiliary or any(one.dependence != "place" for one in plan.asked)
 
     def without_references(self) -> Evaluator:
-        """The same for pairs whose references are scored with another prediction."""
+        """The evaluator of pairs whose references are scored with another prediction."""
         return Evaluator(self.plan, self.context.without_references())
 
     def score(self, pair: MapPair) -> Outcome:

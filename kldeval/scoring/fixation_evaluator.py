@@ -100,7 +100,7 @@ class FixationEvaluator:
         return self._fixated
 
     def of(self, fixated: Fixated) -> FixationEvaluator:
-        """The same pair with some of its fixated pixels alone."""
+        """The evaluator of some of the fixated pixels alone."""
         alone = FixationEvaluator(self._pair, self._fixations, self._plan, self._context, self._area)
         alone._fixated = fixated
         return alone

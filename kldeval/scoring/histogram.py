@@ -90,7 +90,7 @@ class CountedPair:
         return cls(pair, counts, both, MapSize(float(both[0].sum()), n_rows))
 
     def without_maps(self, pair: MapPair) -> CountedPair:
-        """The same for a pair whose maps nobody needs any more: their levels stand in their place."""
+        """The view of a pair whose maps nobody needs any more: their levels stand in their place."""
         pred, gt = _LEVELS[:, self.margins[0][0] > 0], _LEVELS[:, self.margins[1][0] > 0]
         # whether pixels are masked is still told
         weights = None if pair.weights is None else self.margins[0]
@@ -271,7 +271,7 @@ class LevelSide:
 
     @cached_property
     def is_finite(self) -> Array:
-        """Of which pairs all probabilities are finite."""
+        """Whether all probabilities are finite, for each pair."""
         return np.isfinite(self.density.prob).all(axis=-1)
 
     @property

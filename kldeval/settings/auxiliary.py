@@ -551,7 +551,7 @@ def idle_parts(settings: Settings, call: Call) -> frozenset[str]:
 
 
 def idle_parts_of(name: str, *, is_labels: bool) -> frozenset[str]:
-    """The same by the name of a metric; of an unknown one nothing is known to be idle.
+    """The idle parts of a metric by its name; of an unknown one nothing is known to be idle.
 
     The base of the logarithm moves what is counted in nats, the reduction what has terms at pixels or positions.
     """

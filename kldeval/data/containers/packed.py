@@ -29,7 +29,7 @@ class Sorting:
         self._n = 0
 
     def add(self, relative: str, member: Member) -> None:
-        """Take in one more."""
+        """Take in one more member."""
         self._new.append((relative, self._n, *_row_of(relative, member)))  # two of one path differ in their number
         self._n += 1
         if len(self._new) >= BLOCK:
