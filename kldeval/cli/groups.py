@@ -62,10 +62,10 @@ class FilePath(click.Path):
         Raises:
             UsageProblem: it is "".
         """
-        return super().convert(_said(ctx, param, value), param, ctx)
+        return super().convert(_refuse_empty_path(ctx, param, value), param, ctx)
 
 
-def _said(_context: click.Context | None, parameter: click.Parameter | None, value: Any) -> Any:
+def _refuse_empty_path(_context: click.Context | None, parameter: click.Parameter | None, value: Any) -> Any:
     """The value of an option that may be a path.
 
     Raises:
@@ -128,7 +128,7 @@ class Declared(NamedTuple):
         """The function of a command, with this option as the parameter `name`."""
         flags = self.flags or (f"--{name.replace('_', '-')}",)
         may_be_path = "type" not in self.attributes and self.attributes.get("metavar") in PATHS
-        attributes = {"callback": _said, **self.attributes} if may_be_path else self.attributes
+        attributes = {"callback": _refuse_empty_path, **self.attributes} if may_be_path else self.attributes
         return click.option(*flags, name, cls=Option, **attributes)(function)
 
 

@@ -279,7 +279,7 @@ class PartWork:
 
     def __call__(self, blocks: Sequence[PartBlock]) -> list[WrittenPart | Piece]:
         """A part, or a piece of one, for each block."""
-        return [self._done(block) for block in blocks]
+        return [self._finished_block(block) for block in blocks]
 
     def split(self, block: PartBlock) -> list[PartBlock]:
         """The work on one task at a time."""
@@ -294,7 +294,7 @@ class PartWork:
         answers = [answer for task in block.tasks for answer in results_of_lost(self.work, task, reason)]
         return [Piece(block.part, [answer.outcome for answer in answers])]
 
-    def _done(self, block: PartBlock) -> WrittenPart | Piece:
+    def _finished_block(self, block: PartBlock) -> WrittenPart | Piece:
         outcomes: list[Outcome] = []
         for start in range(0, len(block.tasks), TASKS_OF_PIECE):
             tasks = block.tasks[start : start + TASKS_OF_PIECE]

@@ -95,7 +95,7 @@ class LocalPool:
             places = self._chunks(work, rest, are_inherited=True)
             yield from in_processes(_Inherited(work, rest), places, self.workers)
         elif is_worth_workers:
-            yield from self._beside(work, rest)
+            yield from self._in_clean_process(work, rest)
         else:
             largest = most_at_once(work, LARGEST_CHUNK)
             chunks = _equal(rest, largest) if seconds < SOON else _chunks(rest, self.workers, largest)
@@ -116,7 +116,7 @@ class LocalPool:
             else:
                 yield list(map(_Place, chunk)) if are_inherited else taken
 
-    def _beside(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
+    def _in_clean_process(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of workers that a clean process forks; what cannot be sent there threads do."""
         from kldeval.executors.clean_process import CannotHelp, CleanProcess
 

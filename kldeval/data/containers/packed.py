@@ -56,9 +56,9 @@ class PackedMembers(Mapping[str, Member]):
         self.names = Texts()
         self._next = 0
         self._beside = beside or {}
-        self._rows = PackedRows(self._named(rows))
+        self._rows = PackedRows(self._with_names(rows))
 
-    def _named(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    def _with_names(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         for relative, *rest in rows:
             self.names.append(relative)
             yield tuple(rest)
