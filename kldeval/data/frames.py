@@ -358,7 +358,8 @@ def _check_rates(path: str, sides: tuple[_Stream, _Stream], fps: Fraction | None
     if fps is None and pred.rate and gt.rate and pred.rate != gt.rate:
         msg = (
             f"{what} has {_rate_text(pred.rate)} frames a second as prediction and {_rate_text(gt.rate)} as ground "
-            f"truth: frames of one number are of other times; --fps {_rate_text(min(pred.rate, gt.rate))} compares those of one time"
+            f"truth: frames of one number are of other times; --fps {_rate_text(min(pred.rate, gt.rate))} compares "
+            "those of one time"
         )
     elif fps is not None and any(side.is_video and side.rate is None for side in sides):
         msg = f"{what} does not say how many frames a second it has; leave out --fps, and frames pair by number"
