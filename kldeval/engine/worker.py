@@ -143,7 +143,7 @@ class TaskWork(Generic[Begun, T]):
         return [answer for one in found for answer in (_parts(one) if isinstance(one.outcome, NotSaved) else (one,))]
 
     def split(self, task: Task) -> list[Task]:
-        """The same work in the smallest parts: one pair each."""
+        """The task in the smallest parts: one pair each."""
         return [{model: pair} for model, pair in task.items()]
 
     def may_end_process(self, task: Task) -> bool:
@@ -165,7 +165,7 @@ class TaskWork(Generic[Begun, T]):
             Answer(
                 model,
                 pair.name,
-                Failure(pair.name, "load", f"{_named((pair.pred, pair.gt))}: {reason}", "ended-process"),
+                Failure(pair.name, "load", f"{_file_names((pair.pred, pair.gt))}: {reason}", "ended-process"),
             )
             for model, pair in task.items()
         ]
@@ -301,7 +301,7 @@ def guarded(work: Callable[[], T], name: str, files: Sequence[MapFile] = (), sta
     except MapProblem as problem:
         return Failure(name, problem.stage, str(problem), problem.code)
     except MemoryError:
-        return Failure(name, stage, f"not enough memory for {_named(files)}", "no-memory")
+        return Failure(name, stage, f"not enough memory for {_file_names(files)}", "no-memory")
     except KldevalError:
         raise
     except Exception as error:  # noqa: BLE001 - a file may make any library raise anything
@@ -316,7 +316,7 @@ def unexpected(error: Exception, name: str, files: Sequence[MapFile], stage: str
     said = printable(str(error).strip().partition("\n")[0])
     what = type(error).__name__ + (f": {said}" if said else "")
     return Failure(
-        name, stage, f"{_named(files)}: an unexpected error ({what}); --debug shows where it arose", "unexpected"
+        name, stage, f"{_file_names(files)}: an unexpected error ({what}); --debug shows where it arose", "unexpected"
     )
 
 
@@ -337,5 +337,5 @@ def _parts(answer: Answer) -> list[Answer]:
     return [answer._replace(outcome=part) for part in answer.outcome]
 
 
-def _named(files: Sequence[MapFile]) -> str:
+def _file_names(files: Sequence[MapFile]) -> str:
     return " and ".join(map(printable, files)) or "the maps"
