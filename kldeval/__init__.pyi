@@ -938,6 +938,12 @@ class Metric(_Metric):
         convention: str | None = None,
         baseline: Literal["uniform"] | None = None,
         baseline_norm: str | None = None,
+        maps: Literal["mean", "pixels", "fixations", "groups"] | None = None,
+        ignore_index: int | None = None,
+        reduce_zero_label: str | None = None,
+        class_weights: str | PathLike[str] | Sequence[float] | None = None,
+        label_smoothing: float | None = None,
+        smoothing_over: str | None = None,
     ) -> None: ...
 
 class MetricCollection(_MetricCollection):
@@ -962,6 +968,12 @@ class MetricCollection(_MetricCollection):
         convention: str | None = None,
         baseline: Literal["uniform"] | None = None,
         baseline_norm: str | None = None,
+        maps: Literal["mean", "pixels", "fixations", "groups"] | None = None,
+        ignore_index: int | None = None,
+        reduce_zero_label: str | None = None,
+        class_weights: str | PathLike[str] | Sequence[float] | None = None,
+        label_smoothing: float | None = None,
+        smoothing_over: str | None = None,
     ) -> None: ...
 
 def bernoulli_kld(

@@ -37,7 +37,7 @@ from kldeval.scoring.pixels import PixelSide, array_values, density_of_block, te
 from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.spatial import arrays_laid_out, as_volumes, check_placeless
 from kldeval.scoring.views import scaled
-from kldeval.settings.auxiliary import STORED, beside_texts, chains_for
+from kldeval.settings.auxiliary import READING, STORED, beside_texts, chains_for
 from kldeval.settings.build import KNOWN_TEXTS
 from kldeval.settings.signature import signatures
 from kldeval.wording import python_words, speaks_python
@@ -395,14 +395,22 @@ def _metric_settings(name: str, **options: Any) -> Settings:
     return replace(found, masks="")  # an array may hold many maps, whose type says the scale of all
 
 
+_OF_FILES = frozenset(
+    {
+        *("missing", "pred_scale", "gt_scale", "resize", "color", "group_by", "fixations", "mask", "weights"),
+        *("nodata", "nodata_pred", "other_map", *(f"fixation_{part}" for part in READING)),
+    }
+)
+"""What moves the numbers of files alone: how these are read, and what stands beside them."""
+
+
 def option_settings(options: Keywords) -> Settings:
     """The settings that the options of `evaluate` stand for, of maps that are given as arrays.
 
     Raises:
         UnknownName, UsageProblem: an option is unknown or has no meaning.
     """
-    of_files = {"missing", "pred_scale", "gt_scale", "resize", "color", "group_by", "fixations", "mask", "weights"}
-    check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - of_files)
+    check_names(options, (KNOWN_TEXTS | {"signature", "preset", "baseline"}) - _OF_FILES)
     return requested({name: value for name, value in options.items() if name != "baseline"}, beside_texts(options))
 
 

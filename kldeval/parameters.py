@@ -372,11 +372,15 @@ def rows_parameters() -> list[Parameter]:
     return _question("pred gt", own, [name for name in row_keywords() if name not in own])
 
 
-def stream_parameters(metric: str, annotation: str, default: Any = Parameter.empty) -> list[Parameter]:
-    """The parameters of a stream of maps, of which the first is called `metric`."""
+def stream_parameters(
+    metric: str, annotation: str, default: Any = Parameter.empty, *, of_means: bool = False
+) -> list[Parameter]:
+    """The parameters of a stream of maps, of which the first is called `metric`; `of_means`: of no other means."""
     first = Parameter(metric, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
     annotations = {**run_annotations(), "signature": "str | None", "baseline": 'Literal["uniform"] | None'}
-    names = [name for name in ("signature", "preset", *OPTIONS, "baseline", "baseline_norm") if name != "metric"]
+    pooled = ("maps", "ignore_index", "reduce_zero_label", "class_weights", "label_smoothing", "smoothing_over")
+    names = ["signature", "preset", *(name for name in OPTIONS if name != "metric"), "baseline", "baseline_norm"]
+    names += () if of_means else pooled
     own = {"rows": ("bool", False)}
     return [first, *_question("", own, ()), *(_parameter(name, annotations[name], None) for name in names)]
 

@@ -13,7 +13,7 @@ Calibration errors are no means over maps: of them the sums within bins are adde
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +23,11 @@ from kldeval.arrays import as_numpy
 from kldeval.data.load import on_asked_scales
 from kldeval.errors import FAILURE_CODES, RefusedMap, UsageProblem
 from kldeval.functional import option_settings, warn_of_one_cell
-from kldeval.metrics.registry import LABEL_METRICS, METRICS, OF_OTHER_IMAGES
+from kldeval.metrics.registry import METRICS, OF_OTHER_IMAGES
 from kldeval.parameters import explicit, stream_parameters
 from kldeval.preprocessing.grey import full_scale
 from kldeval.records import AuxiliaryInputs, Failure, Fixations, MapPair, Score, Skipped, fixations_at
-from kldeval.reports.aggregate import finalizer
-from kldeval.reports.moments import Moments, moments_of
-from kldeval.reports.totals import Totals
+from kldeval.reports.sums import MetricSums
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
 from kldeval.settings.metric_options import adaptive_calls
@@ -76,8 +74,7 @@ class MetricCollection:
 
     def reset(self) -> None:
         """Forget every map."""
-        self._moments = dict.fromkeys(self._settings.keys, Moments())
-        self._totals: dict[str, Totals] = {}
+        self._sums = MetricSums()
         self._rows: list[Mapping[str, float]] = []
         self._is_weighted: bool | None = None
 
@@ -93,7 +90,7 @@ class MetricCollection:
     @property
     def n(self) -> int:
         """How many maps were taken in."""
-        return next(iter(self._moments.values())).n
+        return self._sums.n(self._settings.keys[0])
 
     @property
     def rows(self) -> tuple[Mapping[str, float], ...]:
@@ -132,26 +129,12 @@ class MetricCollection:
         if self._is_weighted not in (None, weights is not None):
             msg = "weights in some updates and none in others are two numbers; give them in every update, or in none"
             raise UsageProblem(msg)
-        scores = self._scores(pred, gt, fixations, weights, other)
-        totals = self._with(scores)
-        self._is_weighted, self._totals = weights is not None, totals
-        found = [score.values for score in scores]
-        for key in self._moments:
-            self._moments[key] += moments_of([row[key] for row in found])
+        scores, new = self._scores(pred, gt, fixations, weights, other), MetricSums()
+        new.add(scores)
+        self._sums.join(new)
+        self._is_weighted = weights is not None
         if self._keeps_rows:
-            self._rows += found
-
-    def _with(self, scores: Sequence[Score]) -> dict[str, Totals]:
-        """The sums of metrics that are made of them, with those of further maps.
-
-        Raises:
-            UsageProblem: these have other classes.
-        """
-        new: dict[str, Totals] = {}
-        for score in scores:
-            for key, sums in score.statistics.items():
-                new.setdefault(key, Totals()).append(key, sums)
-        return {**self._totals, **{key: self._totals.get(key, Totals()).joined(key, one) for key, one in new.items()}}
+            self._rows += [score.values for score in scores]
 
     def score(
         self,
@@ -192,14 +175,8 @@ class MetricCollection:
 
     def compute(self) -> dict[str, float]:
         """The mean of each metric over all maps, or the number of all their pixels together; nan before the first."""
-        return {
-            key: finalizer(key)(self._totals[key].sums)
-            if key in self._totals
-            else math.nan
-            if moments.mean is None
-            else float(moments.mean)
-            for key, moments in self._moments.items()
-        }
+        means = {key: self._sums.mean(key) for key in self._settings.keys}
+        return {key: math.nan if mean is None else float(mean) for key, mean in means.items()}
 
     def merge(self, other: MetricCollection) -> None:
         """Take in what another, of the same signatures, has taken in: that of another process, say.
@@ -217,16 +194,13 @@ class MetricCollection:
             self.load_state_dict(other.state_dict())
             return
         _check_same(self.signatures, other.signatures)
-        self._totals = {key: one.joined(key, other._totals[key]) for key, one in self._totals.items()}
-        self._moments = {key: found + other._moments[key] for key, found in self._moments.items()}
+        self._sums.join(other._sums)
         self._rows = [*self._rows, *other._rows]
 
     def state_dict(self) -> dict[str, Any]:
         """What was taken in, as plain values that can be saved."""
-        moments = {key: asdict(found) for key, found in self._moments.items()}
         rows = [dict(row) for row in self._rows]
-        state = {"signatures": dict(self.signatures), "weighted": self._is_weighted, "moments": moments, "rows": rows}
-        return {**state, "totals": {key: one.state for key, one in self._totals.items()}} if self._totals else state
+        return {"signatures": dict(self.signatures), "weighted": self._is_weighted, "rows": rows, **self._sums.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take a saved state in place of one's own.
@@ -242,15 +216,13 @@ class MetricCollection:
         if self.signatures != state["signatures"]:
             self._is_weighted = before
             _check_same(self.signatures, state["signatures"])
-        self._moments = {key: Moments(**found) for key, found in state["moments"].items()}
-        held = state.get("totals", {})
-        self._totals = {key: Totals([Moments(**one) for one in found]) for key, found in held.items()}
+        self._sums = MetricSums.of_state(state)
         self._rows = [dict(row) for row in state["rows"]]
 
     @property
     def is_mean(self) -> bool:
         """Whether every number is a mean over maps of densities or pixels."""
-        return not (self._settings.is_labels or self._settings.maps == "pixels" or self._settings.on("forecasts"))
+        return not (self._settings.is_labels or self._settings.maps != "mean" or self._settings.on("forecasts"))
 
     def _score(
         self,
@@ -277,11 +249,11 @@ class MetricCollection:
         outcome = self._evaluator.score(pair)
         where = "" if place is None else f"map {place} of the batch: "
         if isinstance(outcome, Failure):
-            raise RefusedMap(where + in_python(outcome.message), code=_known(outcome.code))
+            raise RefusedMap(where + _said(outcome.message), code=_known(outcome.code))
         if isinstance(outcome, Skipped):
             return None
         if outcome.failures:
-            raise RefusedMap(where + in_python(outcome.failures[0].message), code=_known(outcome.failures[0].code))
+            raise RefusedMap(where + _said(outcome.failures[0].message), code=_known(outcome.failures[0].code))
         for call in self._settings.on("maps").values():
             warn_of_one_cell(call.name, call.keywords, pair.shape, stacklevel=6)
         return outcome
@@ -369,10 +341,8 @@ def _checked(settings: Settings) -> Settings:
     Raises:
         UsageProblem: it lacks other images, or a mean that is not one over maps.
     """
-    registry = LABEL_METRICS if settings.is_labels else METRICS
-    pooled = all(registry[call.name].info.statistics is not None for call in settings.metrics)
-    if settings.maps != ("pixels" if pooled else "mean") or settings.reduction == "none":
-        msg = "a stream gives means over maps, and calibration errors of all pixels together; use evaluate for others"
+    if settings.maps == "groups" or settings.reduction == "none":
+        msg = "a stream has no groups and no terms of pixels, but numbers of all maps together; use evaluate for others"
         raise UsageProblem(msg)
     adaptive = next(iter(adaptive_calls(settings)), "")
     if adaptive:
@@ -384,6 +354,13 @@ def _checked(settings: Settings) -> Settings:
             msg = f"{call.name} asks for the fixations on all other images, which a stream does not hold; use evaluate"
             raise UsageProblem(msg)
     return settings
+
+
+def _said(message: str) -> str:
+    """Why a map was refused, with the way out that a stream has in place of that of files."""
+    return in_python(
+        message.replace("leave out pixels that have no data: --nodata nan", "give such pixels the weight 0")
+    )
 
 
 def _known(code: str) -> str | None:

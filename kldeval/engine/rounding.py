@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded
-from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.engine.worker import both_loaded
-from kldeval.errors import MapProblem
-from kldeval.executors.local import in_order
 from kldeval.metrics.rounding_bounds import TOP, Bounds, Rounding
+from kldeval.records import Failure, Skipped
 from kldeval.reports.json_numbers import json_interval, json_number
 from kldeval.reports.moments import exact_mean
 from kldeval.scoring.evaluator import SharedEvaluator
@@ -25,13 +22,16 @@ from kldeval.scoring.plan import quantity_of
 from kldeval.scoring.rounded_pair import RoundedPair, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kldeval.data.load import Reading
+    from kldeval.engine.worker import Answer, PairWork
     from kldeval.grammar import Call
     from kldeval.records import Pair
     from kldeval.scoring.plan import Quantity
     from kldeval.settings.settings import Settings
+
+    Run = Callable[[PairWork[Any, Any]], Iterable[Answer]]
 
 
 LARGE = 0.01
@@ -47,13 +47,16 @@ class MapBounds(NamedTuple):
 
 
 def run_bounds(
-    pairs: Sequence[Pair], settings: Settings, reading: Reading, rounding: Rounding, jobs: int
+    pairs: Sequence[Pair], settings: Settings, reading: Reading, rounding: Rounding, run: Run
 ) -> tuple[dict[str, Any], list[str]]:
-    """The bounds of every map and of the means, as JSON values, and what is to be said of them."""
+    """The bounds of every map and of the means, as JSON values, and what is to be said of them.
+
+    `run` gives the answers of some work on these pairs, in their order.
+    """
     calls = dict(zip(settings.keys, settings.metrics, strict=True))
     unknown = {key: reason for key, call in calls.items() if (reason := refused(call, settings))}
     asked = {key: call for key, call in calls.items() if key not in unknown}
-    maps = list(in_order(_Bounding(settings, reading, rounding, asked), pairs, jobs)) if asked else []
+    maps = list(map(_bounds_of, run(_Bounding(settings, reading, rounding, asked)))) if asked else []
     asked = asked if maps else {}
     without = {one.name: one.reason for one in maps if one.reason}
     made: dict[str, Any] = {"rounding": rounding, "metrics": {}, "none": {**unknown, **without}}
@@ -137,6 +140,14 @@ def mean_bounds(each: Sequence[Bounds]) -> Bounds:
     return Bounds(low, high, outer, dither, "exact" if all(one.kind == "exact" for one in each) else "outer")
 
 
+def _bounds_of(answer: Answer) -> MapBounds:
+    """What was found of a pair, or why there is nothing."""
+    found = answer.outcome
+    if isinstance(found, Failure):
+        return MapBounds(answer.name, {}, found.message)
+    return MapBounds(answer.name, {}, found.reason) if isinstance(found, Skipped) else found
+
+
 @dataclass(frozen=True, slots=True)
 class _Bounding:
     """The bounds of a pair's numbers, of each metric that is asked for."""
@@ -146,20 +157,10 @@ class _Bounding:
     rounding: Rounding
     asked: Mapping[str, Call]
 
-    def reads_in_order(self, pairs: Sequence[Pair]) -> bool:
-        """Whether a map of these pairs is a frame of a video."""
-        return have_frames([dict(enumerate(pairs))])
-
-    def with_contents(self, pair: Pair) -> Pair:
-        """The pair with its frames of videos."""
-        return with_frames_read([pair], Limits(**self.reading.bounds))[0]
-
-    def __call__(self, pair: Pair) -> MapBounds:
+    def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> MapBounds:
         """The bounds, or why there are none."""
-        try:
-            pred, gt = both_loaded(pair, None, self.reading)
-        except MapProblem as problem:
-            return MapBounds(pair.name, {}, str(problem))
+        del model, is_first
+        pred, gt = both_loaded(pair, gt, self.reading)
         reason = not_rounded(pred, gt)
         if reason:
             return MapBounds(pair.name, {}, reason)
@@ -172,6 +173,10 @@ class _Bounding:
             found[key] = one
         outer = {key: call for key, call in self.asked.items() if found[key].kind == "outer"}
         return MapBounds(pair.name, {**found, **_with_dither(outer, found, (pred, gt), rounded, self.settings)})
+
+    def finish(self, begun: Sequence[MapBounds]) -> Sequence[MapBounds]:
+        """What was found of each pair."""
+        return begun
 
 
 def not_rounded(pred: Loaded, gt: Loaded) -> str:

@@ -16,6 +16,7 @@ from kldeval.engine.computing import computing
 from kldeval.engine.report_builder import _saving_notes, build_report, provenance_of, shard_of
 from kldeval.engine.worker import Decoding, Scoring, T, TaskWork, reading_of
 from kldeval.errors import MapProblem, UsageProblem, count, printable
+from kldeval.executors.choice import executor_for
 from kldeval.executors.local import cores
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
@@ -276,7 +277,9 @@ def _bounds(dataset: Dataset, model: str, scored: _Scored, request: RunOptions) 
     names = set.intersection(*({one.name for one in found.rows().scores} for found in scored.outcomes.values()))
     pairs = [task[model] for task in dataset.tasks if model in task and task[model].name in names]
     reading = reading_of(scored.settings, request)
-    made, said = run_bounds(pairs, scored.settings, reading, rounding, request.jobs or cores())
+    dataset = replace(dataset, tasks=tuple({model: pair} for pair in pairs))
+    run = partial(outcomes, dataset, reading=reading, executor=executor_for(request))
+    made, said = run_bounds(pairs, scored.settings, reading, rounding, run)
     return {"bounds": made}, said
 
 

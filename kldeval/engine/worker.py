@@ -17,7 +17,7 @@ from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import NamedTuple, dataclass
-from kldeval.digests import continue_request, is_settled, noting, stamp_of
+from kldeval.digests import Noting, continue_request, is_settled, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
 from kldeval.memory import MapInMemory, Member
 from kldeval.normalization.chain import class_axis
@@ -258,7 +258,7 @@ def _ground_truth(pair: Pair, reading: Reading, *, is_noted: bool) -> Loaded:
     is_young = stamp is not None and stamp.size >= 0 and not is_settled(stamp)
     digest = contents_digest(pair.gt, Limits(**reading.bounds)) if is_young and pair.place is None else ""
     if is_noted and not is_young:
-        with noting() as read:
+        with Noting() as read:
             loaded = load_map(pair.gt, reading, pair.place)
         return replace(loaded, stamp=stamp, digest=read.get(str(pair.gt), ""))
     return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)

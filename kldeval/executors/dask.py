@@ -323,7 +323,7 @@ class _Run:
             task.future = None
             # a worker says a little later that it has done a task: it may have been at any that is not known to be done
             task.is_alone = task.is_alone or not (is_expected or task.is_finished)
-        self._to_do.extendleft(reversed(lost))
+        self._to_do.extend(lost)
 
     def _look_for_workers(self, *, is_due: bool = False) -> None:
         """Find out who is there, where that is due or now and then; new workers are asked what they have.

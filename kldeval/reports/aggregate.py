@@ -46,13 +46,21 @@ def _pooled(key: str, scores: Sequence[Score], summary: Summary) -> Summary:
     sums = [score.statistics[key] for score in scores if key in score.statistics]
     if len({len(one) for one in sums}) > 1:
         raise other_classes(key)
+    totals = [exact_sum(column) for column in zip(*sums, strict=True)]
+    pairs = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
+    weighted = weighted_mean(*zip(*pairs, strict=True)) if pairs else None
+    return replace(summary, mean=headline(key, totals, weighted, summary.mean))
+
+
+def headline(key: str, sums: Sequence[float], weighted: float | None, mean: float | None) -> float | None:
+    """The number of all maps together, whoever added up what it is made of.
+
+    What a metric that is made of sums makes of theirs; or else the mean over all pixels or fixations, where maps say
+    how many they count; or else the mean over maps.
+    """
     if sums:
-        return replace(summary, mean=finalizer(key)([exact_sum(column) for column in zip(*sums, strict=True)]))
-    weighted = [(score.values[key], score.weights[key]) for score in scores if key in score.weights]
-    if not weighted:
-        return summary
-    values, weights = zip(*weighted, strict=True)
-    return replace(summary, mean=weighted_mean(values, weights))
+        return finalizer(key)(sums)
+    return mean if weighted is None else weighted
 
 
 def other_classes(key: str) -> UsageProblem:
@@ -130,9 +138,8 @@ class _Numbers:
     def summary(self, key: str) -> Summary:
         """The summary, as `summarise_scores` makes it."""
         found = summarise(self.values)
-        if self.sums:
-            return replace(found, mean=finalizer(key)([exact_sum(column) for column in self.sums]))
-        return replace(found, mean=weighted_mean(self.weighted, self.weights)) if self.weights else found
+        weighted = weighted_mean(self.weighted, self.weights) if self.weights else None
+        return replace(found, mean=headline(key, [*map(exact_sum, self.sums)], weighted, found.mean))
 
 
 def summarise_means(keys: Iterable[str], groups: Mapping[str, Mapping[str, Summary]]) -> dict[str, Summary]:

@@ -183,8 +183,13 @@ def _check_names(reports: Mapping[str, Report]) -> None:
 
 def _names(report: Report) -> dict[str, None]:
     """The names of the maps of a report, once each: some metrics of a map may have failed."""
-    rows: Iterator[Score | Failure] = chain(report.scores, report.failures)
-    return dict.fromkeys(row.name for row in rows)
+    return dict.fromkeys(chain(_names_of(report.scores), _names_of(report.failures)))
+
+
+def _names_of(rows: Sequence[Score] | Sequence[Failure]) -> Iterator[str]:
+    from kldeval.reports.spool import SpooledRows
+
+    return rows.names() if isinstance(rows, SpooledRows) else (row.name for row in rows)
 
 
 _COUNTS = re.compile(r"\b(\d+) of (\d+)( maps?\b)?")

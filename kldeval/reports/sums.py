@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import math
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from kldeval.records import Score
-from kldeval.reports.aggregate import RunFacts, finalizer, reference_score, summary_of
+from kldeval.reports.aggregate import RunFacts, headline, reference_score, summary_of
 from kldeval.reports.moments import Moments, exact_mean, moments_of, order_statistics
 from kldeval.reports.totals import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -74,12 +75,39 @@ class MetricSums:
                 self._totals.setdefault(key, Totals()).append(key, sums)
 
     def join(self, other: MetricSums) -> None:
-        """Add the sums over other maps."""
-        for name in ("_values", "_weights", "_products"):
+        """Add the sums over other maps.
+
+        Raises:
+            UsageProblem: these have other classes; nothing was added.
+        """
+        totals = {key: self._totals.get(key, Totals()).joined(key, theirs) for key, theirs in other._totals.items()}
+        self._totals |= totals
+        for name in _MOMENTS.values():
             for key, moments in getattr(other, name).items():
                 _join(getattr(self, name), key, moments)
-        for key, totals in other._totals.items():
-            self._totals[key] = self._totals.get(key, Totals()).joined(key, totals)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What was added up, as plain values, from which `of_state` goes on; the moments, and what else there is."""
+        held: dict[str, dict[str, Any]] = {
+            what: {key: asdict(one) for key, one in getattr(self, name).items()} for what, name in _MOMENTS.items()
+        }
+        held["totals"] = {key: one.state for key, one in self._totals.items()}
+        return {what: rows for what, rows in held.items() if rows or what == "moments"}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> MetricSums:
+        """The sums that a state holds."""
+        made = cls()
+        for what, name in _MOMENTS.items():
+            setattr(made, name, {key: Moments(**one) for key, one in state.get(what, {}).items()})
+        totals = state.get("totals", {})
+        made._totals = {key: Totals([Moments(**one) for one in rows]) for key, rows in totals.items()}
+        return made
+
+    def n(self, key: str) -> int:
+        """How many maps have a metric."""
+        return self._values.get(key, Moments()).n
 
     def summary(self, key: str, parts: Callable[[], Iterable[ArrayLike]]) -> Summary:
         """The summary of a metric, as `reports.aggregate.summarise_scores` makes it.
@@ -89,21 +117,26 @@ class MetricSums:
         moments = self._values.get(key, Moments())
         middle = None
         if moments.n:
-            middle = float("nan") if moments.n_nan else _median(moments.n, parts)
-        return replace(summary_of(moments, middle), mean=self._mean(key))
+            middle = math.nan if moments.n_nan else _median(moments.n, parts)
+        return replace(summary_of(moments, middle), mean=self.mean(key))
 
     def means(self, n: int) -> dict[str, float]:
         """The mean of each metric that all of `n` maps have."""
-        found = {key: self._mean(key) for key, moments in self._values.items() if moments.n == n}
+        found = {key: self.mean(key) for key, moments in self._values.items() if moments.n == n}
         return {key: mean for key, mean in found.items() if mean is not None}
 
-    def _mean(self, key: str) -> float | None:
-        if key in self._totals:
-            return finalizer(key)(self._totals[key].sums)
+    def mean(self, key: str) -> float | None:
+        """The number of all maps together; None before the first."""
+        weighted = None
         if key in self._weights:
             total, weight = self._products[key].sum, self._weights[key].sum
-            return total / weight if weight else float("nan")
-        return self._values.get(key, Moments()).mean
+            weighted = total / weight if weight else math.nan
+        sums = self._totals[key].sums if key in self._totals else ()
+        return headline(key, sums, weighted, self._values.get(key, Moments()).mean)
+
+
+_MOMENTS = {"moments": "_values", "weights": "_weights", "products": "_products"}
+"""The sums by what a state calls them: of values, of what these count, and of both multiplied."""
 
 
 def _join(held: dict[str, Moments], key: str, moments: Moments) -> None:

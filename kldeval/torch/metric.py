@@ -43,7 +43,7 @@ _OF_TORCHMETRICS = (
 
 def _parameters() -> list[Parameter]:
     further = Parameter("of_torchmetrics", Parameter.VAR_KEYWORD, annotation="Any")
-    return [*stream_parameters("metric", "str", "kld"), further]
+    return [*stream_parameters("metric", "str", "kld", of_means=True), further]
 
 
 @explicit(_parameters)

@@ -243,6 +243,7 @@ def test_a_full_disk_says_where_and_what_to_do(maps: tuple[Path, Path], monkeypa
     [
         "pred gt -m kld,cc --baselines",
         "pred gt -m kld,cc,nss --fixations seen.csv --baselines",
+        "pred gt -m kld,bce --save-maps terms",
         "classes labels --norm softmax --axis 0 -m ce,accuracy --ignore-index 9 --maps pixels --per-class",
         "classes labels --norm softmax --axis 0 -m ece --ignore-index 9 --maps pixels",
     ],
@@ -250,14 +251,19 @@ def test_a_full_disk_says_where_and_what_to_do(maps: tuple[Path, Path], monkeypa
 def test_numbers_that_some_maps_lack_or_that_count_nothing_are_so_on_disk(
     tmp_path: Path, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two maps have negative values, one was looked at by a single observer, and of one all labels are ignored."""
+    """Two maps have negative values, one was looked at by a single observer, and of one all labels are ignored.
+
+    Of a map that has not all numbers the terms cannot be saved: its failures come in one order.
+    """
     monkeypatch.chdir(tmp_path)
+    for number in (0, 3, 5):
+        Path(f"terms/kld/{number}.npy").mkdir(parents=True)
     rng = np.random.default_rng(2)
     for side in ("pred", "gt", "classes", "labels"):
         Path(side).mkdir()
     for number in range(6):
         size = (6, 8) if number != 4 else (5, 7)
-        np.save(f"pred/{number}.npy", rng.random(size) - (number == 2))
+        np.save(f"pred/{number}.npy", (rng.random(size) - (number == 2)) * (1 + number // 5))
         np.save(f"gt/{number}.npy", rng.random(size) - (number == 1))
         np.save(f"classes/{number}.npy", rng.random((3, *size)))
         np.save(f"labels/{number}.npy", rng.integers(0, 3, size) if number != 2 else np.full(size, 9))

@@ -131,14 +131,19 @@ def let_loose():
     cv2.setNumThreads(2)
 
 def settled():
-    # the threads of OpenCV, and how many arrays of 24 MB the system was asked for: freed memory is kept for them
-    import cv2
+    # the threads of OpenCV, how many arrays of 24 MB the system was asked for, and whether one has its pages: freed
+    # memory is kept for them
+    import cv2, resource
     libc = ctypes.CDLL(None)
     fields = [(f"of{number}", ctypes.c_size_t) for number in range(10)]
     libc.mallinfo2.restype = type("Info", (ctypes.Structure,), {"_fields_": fields})
     before = libc.mallinfo2().of3
     array = bytearray(b"1") * (24 << 20)
-    return [cv2.getNumThreads(), libc.mallinfo2().of3 - before]
+    n_blocks, array = libc.mallinfo2().of3 - before, None
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    array = bytearray(b"1") * (24 << 20)
+    n_new = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+    return [cv2.getNumThreads(), n_blocks, n_new < 1000]
 
 class Unknown:
     # work that a worker has no module for
@@ -484,7 +489,7 @@ def test_a_client_is_used_and_left_as_it_was_and_a_killed_worker_costs_its_tasks
     same, unknown, during, done, after, megabytes = answers["client"]
     assert same == [True, 3, "running"]
     assert unknown == ["No module named 'nowhere_at_all'", True]
-    assert during == [[[], []], [[1, 0], [1, 0]]]
+    assert during == [[[], []], [[1, 0, True], [1, 0, True]]]
     assert done == [50, "running", 0, True]
     assert after == [["profile", "tick"], []]
     assert megabytes < 10

@@ -246,7 +246,7 @@ def test_each_task_is_released_and_no_thread_has_more_than_four_ahead(client: Cl
     assert scored(client, maps) == []
     assert all(future.is_released for future in client.submitted)
     assert client.most_ahead["one"] <= 4
-    assert client.most_ahead["three"] <= 12
+    assert 8 < client.most_ahead["three"] <= 12
 
 
 def test_whatever_a_dead_worker_may_have_been_at_is_done_again_alone(client: Client, maps: tuple[Path, Path]) -> None:

@@ -200,12 +200,48 @@ def test_calibration_is_that_of_all_pixels_to_the_last_bit(
     assert first.compute() == expected
 
 
+def test_a_stream_is_a_mean_over_pixels_or_fixations_as_a_report_is() -> None:
+    """Maps of several sizes, so that pixels and fixations count otherwise than maps."""
+    rng = np.random.default_rng(5)
+    maps = [rng.random((2, *size)) for size in ((4, 5), (6, 9), (2, 3))]
+    counts = [rng.integers(0, 3, one.shape[1:]) for one in maps]
+    pairs = [(str(place), pred, (gt > 0.5).astype(float)) for place, (pred, gt) in enumerate(maps)]
+    report = kldeval.evaluate(pairs, metric="bce", norm="none", maps="pixels")
+    first, second = (kldeval.Metric("bce", norm="none", maps="pixels") for _ in range(2))
+    first.update(*pairs[0][1:])
+    for _, pred, gt in pairs[1:]:
+        second.update(pred, gt)
+    first.merge(second)
+    again = kldeval.Metric("bce", norm="none", maps="pixels")
+    again.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert first.compute() == again.compute() == report["bce"].mean
+    assert first.signature == report.signatures["bce"]
+    assert report["bce"].mean != kldeval.evaluate(pairs, metric="bce", norm="none")["bce"].mean
+
+    items = [(name, pred, gt, seen) for (name, pred, gt), seen in zip(pairs, counts, strict=True)]
+    seen = kldeval.MetricCollection("nss,ll", maps="fixations")
+    for (pred, _), fixated in zip(maps, counts, strict=True):
+        seen.update(pred, fixations=fixated)
+    report = kldeval.evaluate(items, metric="nss,ll", maps="fixations")
+    assert seen.compute() == {key: report[key].mean for key in report}
+
+
+@pytest.mark.parametrize("option", ["nodata", "fixation_base", "other_map", "resize"])
+def test_what_is_of_files_means_nothing_in_a_stream(option: str) -> None:
+    said: dict[str, Any] = {option: "1"}
+    with pytest.raises(UnknownName, match=f"unknown option '{option}'"):
+        kldeval.Metric("nss", **said)
+
+
+def test_a_stream_says_how_to_leave_out_what_has_no_data() -> None:
+    with pytest.raises(RefusedMap, match=r"repair the map, or give such pixels the weight 0$"):
+        kldeval.Metric("kld").update(np.eye(2), np.asarray([[np.nan, 1.0], [1.0, 1.0]]))
+
+
 def test_what_calibration_streams_cannot_be_is_refused() -> None:
     labels: dict[str, Any] = {"norm": "softmax", "axis": 0, "gt_norm": "labels"}
     with pytest.raises(UsageProblem, match="ace has bins of equal numbers of all maps, which a stream does not hold"):
         kldeval.Metric("ace", **labels)
-    with pytest.raises(UsageProblem, match="calibration errors of all pixels together"):
-        kldeval.Metric("bce", maps="pixels")  # type: ignore[call-arg]
     metric = kldeval.Metric("classwise-ece", **labels)
     with pytest.raises(RefusedMap, match=r"pred holds 5 class maps and what belongs to them has the shape \(4, 6, 7\)"):
         metric.update(LOGITS, LABELS[:4])

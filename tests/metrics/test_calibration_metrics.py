@@ -438,6 +438,12 @@ def test_maps_of_different_numbers_of_classes_have_no_number_together(maps: tupl
     outcome = kldeval(*maps, *FLAGS, "-m", "classwise-ece")
     assert outcome.code == 2
     assert "classwise-ece: the maps have different numbers of classes" in outcome.err
+    for side in maps:
+        (side / "one").mkdir()
+        for path in side.glob("*.npy"):
+            path.rename(side / "one" / path.name)
+    groups = ("--maps", "groups", "--group-by", "parent")
+    assert kldeval(*maps, *FLAGS, "-m", "classwise-ece", *groups) == outcome
 
 
 def test_a_map_of_which_nothing_counts_adds_nothing(maps: tuple[Path, Path]) -> None:

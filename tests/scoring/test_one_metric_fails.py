@@ -58,6 +58,14 @@ def test_a_mean_over_pixels_leaves_the_metric_out(folders: tuple[Path, Path]) ->
     assert report.summaries["bce"].n == 1
 
 
+def test_a_group_without_a_number_is_none_of_the_groups(folders: tuple[Path, Path]) -> None:
+    report = library.evaluate(
+        *map(str, folders), metric="kld,cc", maps="groups", group_by="{name}", device="cpu", on_failure="ignore"
+    )
+    assert {key: summary.n for key, summary in report.summaries.items()} == {"kld": 1, "cc": 2}
+    assert report.summaries["kld"].mean == report.scores[0].values["kld"]
+
+
 def test_a_leaderboard_compares_the_same_maps_for_every_metric(folders: tuple[Path, Path]) -> None:
     """Where one model has no number for a map, that map counts for no model by that metric."""
     pred, gt = folders
