@@ -173,7 +173,7 @@ class Noting:
 
 @cache
 def _sha256() -> Callable[[Buffer], hashlib._Hash]:
-    """That of `hashlib`, which is imported when it is first asked for: it loads OpenSSL."""
+    """The SHA-256 of `hashlib`, which is imported when it is first asked for: it loads OpenSSL."""
     from hashlib import sha256
 
     return sha256

@@ -30,7 +30,7 @@ DIGITS = 12
 
 
 def versions() -> dict[str, str]:
-    """Those of kldeval, Python, numpy, OpenCV and SciPy, and the arithmetic, whatever has been imported."""
+    """The versions of kldeval, Python, numpy, OpenCV and SciPy, and the arithmetic, whatever has been imported."""
     installed = {name: version for name, package in _ALWAYS.items() if (version := _installed(package))}
     return {
         "kldeval": __version__,
@@ -42,7 +42,7 @@ def versions() -> dict[str, str]:
 
 
 def versions_of_readers(*, with_torch: bool) -> dict[str, str]:
-    """Those of everything that decodes or computes: what a number may depend on in more than its last bits."""
+    """The versions of all that decodes or computes: what a number may depend on in more than its last bits."""
     found = versions()
     recorded = _recorded()
     for package in (*_READERS, *(("torch",) if with_torch else ())):

@@ -458,7 +458,7 @@ def work_on(name: str, packed: bytes, is_alone: bool) -> tuple[list[Any], float]
 
 
 def _stop_samplers(worker: Worker) -> list[Any]:
-    """Those that were stopped: diagnostics for a dashboard, without which everything works."""
+    """Stop the diagnostics for a dashboard, without which everything works; returns those that were stopped."""
     found = [worker.periodic_callbacks[name] for name in SAMPLERS if name in worker.periodic_callbacks]
     running = [one for one in found if one.is_running()]
     for sampler in running:

@@ -85,7 +85,7 @@ PLACES = {"pred": "predictions", "gt": "ground truths", "manifest": "manifests"}
 
 
 def _other_places(reports: Mapping[str, Report]) -> Iterator[str]:
-    """That the shares of one run name several places for their maps, which one run has not.
+    """A note where the shares of one run name several places for their maps, which one run has not.
 
     Machines may have the same files elsewhere, so this is no error; a share of another model looks just the same.
     """
