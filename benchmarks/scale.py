@@ -45,12 +45,13 @@ print(next(line.split()[1] for line in Path("/proc/self/status").read_text().spl
 PEAK = """
 import atexit
 import sys
+import time
 from pathlib import Path
 from kldeval.__main__ import main
 
 def say():
     status = Path("/proc/self/status").read_text().splitlines()
-    print(next(line.split()[1] for line in status if "VmHWM" in line), file=sys.stderr)
+    print(next(line.split()[1] for line in status if "VmHWM" in line), time.process_time(), file=sys.stderr)
 
 atexit.register(say)
 main()
@@ -73,7 +74,7 @@ def measure(root: Path, kinds: Sequence[str], *, large: bool) -> None:
         "cache": _cache,
         "memory": partial(_memory, large=large),
         "pairing": _pairing,
-        "merge": _merging,
+        "merge": partial(_merging, large=large),
         "rasters": _rasters,
         "dask": partial(_dask, pairs=PAIRS),
     }
@@ -186,7 +187,7 @@ def _cache(root: Path) -> Iterator[tuple[str, str, str]]:
     yield "cache, warm, 4000 pairs", f"{warm:.2f} s", "<= 0.5 s"
 
 
-def _merging(root: Path) -> Iterator[tuple[str, str, str]]:
+def _merging(root: Path, *, large: bool) -> Iterator[tuple[str, str, str]]:
     maps = _made(root / "merged", 1000, "npy", (4, 4))
     whole = root / "whole.json"
     _seconds(*maps, "--shard", "1/1", "-o", whole)
@@ -204,13 +205,21 @@ def _merging(root: Path) -> Iterator[tuple[str, str, str]]:
         seconds[count] = time.perf_counter() - start
     ratio = seconds[1000] / seconds[100]
     yield "merge, 1000 shards / 100 shards of one run", f"{ratio:.1f}", f"<= 10 ({seconds[1000]:.1f} s)"
-    parts = []
-    for number in range(10):
-        rows = [{**report["maps"][0], "name": f"{place:012d}"} for place in range(number, 100_000, 10)]
-        part = {**report, "maps": rows, "provenance": {**report["provenance"], "shard": f"{number + 1}/10"}}
-        parts.append(root / f"many-{number}.json")
-        parts[-1].write_text(json.dumps(part))
-    yield "memory, merge of 100000 rows in 10 shards", f"{_peak('merge', *parts) // 1024} MB", "<= 300 MB"
+    for number, shards in ((100_000, 10), *(((1_000_000, 1000),) if large else ())):
+        peak, used = _peak_and_seconds("merge", *_shards(root / f"{number}", report, number, shards))
+        yield f"memory, merge of {number} rows in {shards} shards", f"{peak // 1024} MB", "<= 300 MB"
+        yield f"merge of {number} rows in {shards} shards, processor time", f"{used:.1f} s", ""
+
+
+def _shards(root: Path, report: dict[str, Any], number: int, count: int) -> Sequence[Path]:
+    """The shares of a run of so many maps, made of the report of a few."""
+    root.mkdir(exist_ok=True)
+    paths = [root / f"{place}.json" for place in range(count)]
+    for place, path in enumerate(paths):
+        rows = [{**report["maps"][one % 1000], "name": f"{one:012d}"} for one in range(place, number, count)]
+        part = {**report, "maps": rows, "provenance": {**report["provenance"], "shard": f"{place + 1}/{count}"}}
+        path.write_text(json.dumps(part))
+    return paths
 
 
 def _dask(root: Path, pairs: int) -> Iterator[tuple[str, str, str]]:
@@ -312,10 +321,19 @@ def _cpu_seconds(*arguments: Any) -> float:
 
 
 def _peak(*arguments: Any) -> int:
-    """The largest memory of the process of a run, in KiB; what `getrusage` says begins with that of its parent."""
+    """The largest memory of the process of a run, in KiB."""
+    return _peak_and_seconds(*arguments)[0]
+
+
+def _peak_and_seconds(*arguments: Any) -> tuple[int, float]:
+    """The largest memory of the process of a run, in KiB, and its processor time.
+
+    What `getrusage` says of the former begins with that of the parent.
+    """
     command = [sys.executable, "-c", PEAK, *map(str, arguments), "-q"]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
-    return int(done.stderr.split()[-1])
+    peak, seconds = done.stderr.split()[-2:]
+    return int(peak), float(seconds)
 
 
 def _usage(*arguments: Any) -> resource.struct_rusage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,7 +15,9 @@ from kldeval.regular import open_regular
 from kldeval.suffixes import is_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import hashlib
+    from collections.abc import Callable
+    from contextvars import Token
     from pathlib import Path
 
     from typing_extensions import Buffer
@@ -150,18 +151,32 @@ NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is re
 """Where what is read whole is noted, where anybody wants to know."""
 
 
-@contextmanager
-def noting() -> Iterator[dict[str, str]]:
-    """The SHA-256 of what readers read whole within, by path; none of what they read in parts.
+class Noting:
+    """Gives the SHA-256 of what readers read whole while it is entered, by path; none of what they read in parts.
 
-    So what is read is known by its contents without being read again, and what was decoded is what is known.
+    So what is read is known by its contents without being read again, and what was decoded is what is known. There is
+    one for every pair, so it is no generator, which would cost five times as much.
     """
-    found: dict[str, str] = {}
-    token = NOTED.set(found)
-    try:
-        yield found
-    finally:
-        NOTED.reset(token)
+
+    __slots__ = ("_token",)
+
+    _token: Token[dict[str, str] | None]
+
+    def __enter__(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        self._token = NOTED.set(found)
+        return found
+
+    def __exit__(self, *_: object) -> None:
+        NOTED.reset(self._token)
+
+
+@cache
+def _sha256() -> Callable[[Buffer], hashlib._Hash]:
+    """The SHA-256 of `hashlib`, which is imported when it is first asked for: it loads OpenSSL."""
+    from hashlib import sha256
+
+    return sha256
 
 
 def note(path: str, *parts: Buffer) -> None:
@@ -169,9 +184,7 @@ def note(path: str, *parts: Buffer) -> None:
     noted = NOTED.get()
     if noted is None:
         return
-    from hashlib import sha256
-
-    digest = sha256(parts[0])
+    digest = _sha256()(parts[0])
     for part in parts[1:]:
         digest.update(part)
     noted[path] = digest.hexdigest()
@@ -183,9 +196,7 @@ def file_digest(path: Path) -> str:
     Raises:
         OSError: it cannot be read, or is neither.
     """
-    from hashlib import sha256
-
-    found = sha256()
+    found = _sha256()(b"")
     beside = values_file(path)
     if beside is not None and beside != path:
         found.update(f"{file_digest(beside)}\0".encode())

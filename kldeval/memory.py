@@ -93,11 +93,11 @@ class NamedMaps:
     maps: Mapping[str, MapFile]
 
     def is_dir(self) -> bool:
-        """Whether it stands for a folder or a file, as paths answer."""
+        """Whether these maps stand for a folder or a file, as paths answer."""
         return True
 
     def is_file(self) -> bool:
-        """Whether it stands for a folder or a file, as paths answer."""
+        """Whether these maps stand for a folder or a file, as paths answer."""
         return False
 
     def __str__(self) -> str:

@@ -30,7 +30,7 @@ DIGITS = 12
 
 
 def versions() -> dict[str, str]:
-    """Those of kldeval, Python, numpy, OpenCV and SciPy, and the arithmetic, whatever has been imported."""
+    """The versions of kldeval, Python, numpy, OpenCV and SciPy, and the arithmetic, whatever has been imported."""
     installed = {name: version for name, package in _ALWAYS.items() if (version := _installed(package))}
     return {
         "kldeval": __version__,
@@ -42,7 +42,7 @@ def versions() -> dict[str, str]:
 
 
 def versions_of_readers(*, with_torch: bool) -> dict[str, str]:
-    """Those of everything that decodes or computes: what a number may depend on in more than its last bits."""
+    """The versions of all that decodes or computes: what a number may depend on in more than its last bits."""
     found = versions()
     recorded = _recorded()
     for package in (*_READERS, *(("torch",) if with_torch else ())):
@@ -59,8 +59,10 @@ def _recorded() -> dict[str, str]:
     for place in sys.path:
         with suppress(OSError):
             for entry in os.listdir(place or "."):  # noqa: PTH208 - no paths are needed
+                if not entry.endswith(_RECORD):
+                    continue
                 name, dash, version = entry.removesuffix(_RECORD).partition("-")
-                if dash and entry.endswith(_RECORD):
+                if dash:
                     found.setdefault(name.lower().replace(".", "_"), version)
     return found
 
@@ -110,16 +112,15 @@ def source_digest() -> str:
     package = str(Path(__file__).parent)
     for folder, below, names in os.walk(package):
         below[:] = sorted(name for name in below if name != "__pycache__")
-        for name in sorted(names):
-            if name.endswith(".py"):
-                path = os.path.join(folder, name)  # noqa: PTH118 - of some hundred files: as paths, twice as slow
-                found.update(f"{path.removeprefix(package)}\0".encode())
-                file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-                data = b"\0" * LARGEST_SOURCE
-                while len(data) == LARGEST_SOURCE:
-                    data = os.read(file, LARGEST_SOURCE)
-                    found.update(data)
-                os.close(file)
+        place = folder.removeprefix(package)
+        for name in sorted(name for name in names if name.endswith(".py")):
+            found.update(f"{place}/{name}\0".encode())
+            file = os.open(f"{folder}/{name}", os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            while data := os.read(file, LARGEST_SOURCE):
+                found.update(data)
+                if len(data) < LARGEST_SOURCE:
+                    break
+            os.close(file)
     return found.hexdigest()
 
 

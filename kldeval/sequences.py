@@ -179,13 +179,13 @@ class Texts(_Compared[str]):
     __hash__ = None
 
     def append(self, text: str) -> None:
-        """Add one at the end."""
+        """Add a member at the end."""
         self._new.append(text)
         if len(self._new) == BLOCK:
             self._pack()
 
     def extend(self, texts: Iterable[str]) -> None:
-        """Add some at the end."""
+        """Add members at the end."""
         coming = iter(texts)
         while some := list(islice(coming, BLOCK - len(self._new))):
             self._new += some

@@ -249,11 +249,13 @@ class MetricCollection:
         outcome = self._evaluator.score(pair)
         where = "" if place is None else f"map {place} of the batch: "
         if isinstance(outcome, Failure):
-            raise RefusedMap(where + _said(outcome.message), code=_known(outcome.code))
+            raise RefusedMap(where + _refusal_words(outcome.message), code=_failure_code(outcome.code))
         if isinstance(outcome, Skipped):
             return None
         if outcome.failures:
-            raise RefusedMap(where + _said(outcome.failures[0].message), code=_known(outcome.failures[0].code))
+            raise RefusedMap(
+                where + _refusal_words(outcome.failures[0].message), code=_failure_code(outcome.failures[0].code)
+            )
         for call in self._settings.on("maps").values():
             warn_of_one_cell(call.name, call.keywords, pair.shape, stacklevel=6)
         return outcome
@@ -356,14 +358,14 @@ def _checked(settings: Settings) -> Settings:
     return settings
 
 
-def _said(message: str) -> str:
+def _refusal_words(message: str) -> str:
     """Why a map was refused, with the way out that a stream has in place of that of files."""
     return in_python(
         message.replace("leave out pixels that have no data: --nodata nan", "give such pixels the weight 0")
     )
 
 
-def _known(code: str) -> str | None:
+def _failure_code(code: str) -> str | None:
     return code if code in FAILURE_CODES else None
 
 

@@ -126,7 +126,7 @@ def audit(
     found: list[tuple[str, Failure | _Noticed]] = []
     n_pairs = dataset.count
     check_saving(dataset, {model: (pred, gt) for model, pred in preds.items()}, settings, request)
-    kept = KeptRows(request.cache, plan.asked, _form_of(plan))
+    kept = KeptRows(request.cache, plan.asked, _form_of(plan)) if request.cache else None
     work = _Auditing(plan, SharedEvaluator(plan.quantities), reading)
     for answer in kept_outcomes(dataset, work, reading, executor_for(request), kept):
         found.append((answer.model, answer.outcome))

@@ -73,7 +73,7 @@ class Sloping:
         return slopes_of_pair(load_pair(pair, self.reading, gt), self.settings, self.inverse)
 
     def finish(self, begun: Sequence[Slopes]) -> Sequence[Slopes]:
-        """The slopes."""
+        """The slopes of all pairs."""
         return begun
 
 

@@ -17,7 +17,7 @@ from kldeval.engine.run import outcomes, resolve_target_kind, with_manifest_mask
 from kldeval.engine.worker import reading_of
 from kldeval.executors.choice import executor_for
 from kldeval.records import Failure, Skipped
-from kldeval.reports.documents import Found, Inspection
+from kldeval.reports.documents import CheckedPair, Inspection
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import PLAIN_AXES
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kldeval.scoring.evaluator import PartialResult
     from kldeval.settings.settings import Settings
 
-    _Checked = tuple[Found, Outcome | PartialResult]
+    _Checked = tuple[CheckedPair, Outcome | PartialResult]
 
 
 def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, request: RunOptions) -> Inspection:
@@ -55,7 +55,7 @@ def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, re
     checking = _Checking(Evaluator(Plan.of(settings), around.context), reading)
     found = [one.outcome for one in outcomes(dataset, checking, reading, executor_for(request))]
     failures = [item for item in found if isinstance(item, Failure)]
-    rows = tuple(item for item in found if isinstance(item, Found))
+    rows = tuple(item for item in found if isinstance(item, CheckedPair))
     notes = [*dataset.notes, *around.notes]
     unpaired = dataset.failures[ONLY]
     if unpaired:
@@ -84,16 +84,16 @@ class _Checking:
         """What a pair holds, and what is left to measure."""
         del model, is_first
         maps = load_pair(pair, self.reading, gt)
-        found = Found(pair.name, str(pair.pred), str(pair.gt), *_contents(maps))
+        found = CheckedPair(pair.name, str(pair.pred), str(pair.gt), *_contents(maps))
         return found, self.evaluator.begin(maps)
 
-    def finish(self, begun: Sequence[_Checked]) -> list[Found | Failure]:
+    def finish(self, begun: Sequence[_Checked]) -> list[CheckedPair | Failure]:
         """What the pairs hold, or what stands against scoring them."""
         scored = self.evaluator.finish([one for _, one in begun])
         return [_with_outcome(found, outcome) for (found, _), outcome in zip(begun, scored, strict=True)]
 
 
-def _with_outcome(found: Found, outcome: Outcome) -> Found | Failure:
+def _with_outcome(found: CheckedPair, outcome: Outcome) -> CheckedPair | Failure:
     if isinstance(outcome, Failure):
         return outcome
     return replace(found, gt_content=f"{found.gt_content} (skipped)") if isinstance(outcome, Skipped) else found

@@ -204,7 +204,7 @@ class Reducing:
         return Reduced(pair.name, pair.group or pair.name, _small(load_pair(pair, self.reading, gt), self.settings))
 
     def finish(self, begun: Sequence[Reduced]) -> Sequence[Reduced]:
-        """The densities."""
+        """The densities of all pairs."""
         return begun
 
 
@@ -232,7 +232,7 @@ class Testing:
         return FittedMap(pair.name, fold, before, after)
 
     def finish(self, begun: Sequence[FittedMap]) -> Sequence[FittedMap]:
-        """The numbers."""
+        """The numbers of all pairs."""
         return begun
 
 

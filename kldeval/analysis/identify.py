@@ -220,7 +220,7 @@ def _sums(
     measuring = _Measuring(SharedEvaluator(wanted), reading)
     n_pairs = dataset.count
     check_saving(dataset, {MODEL: (request.pred, request.gt)}, wanted[0].settings, request.options)
-    kept = KeptRows(request.options.cache, *_as_rows(wanted))
+    kept = KeptRows(request.options.cache, *_as_rows(wanted)) if request.options.cache else None
     answers = kept_outcomes(dataset, measuring, reading, executor_for(request.options), kept)
     with closing(answers):  # what a refusal ends is kept as well
         for answer in answers:

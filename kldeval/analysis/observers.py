@@ -109,7 +109,7 @@ def learning_curves(
     if failures and not observed_all:
         msg = f"the observers of no image are known: {failures[0].name}: {failures[0].message}"
         raise UsageProblem(msg)
-    kept, plan, left_out = _kept(observed_all, settings, asked)
+    kept, plan, left_out = _with_enough_observers(observed_all, settings, asked)
     kernels = _Kernels(executor.map(Each(_Fitting(plan)), kept), plan)
     context, described = _context(observed_all, settings, asked)
     work = _Measuring(plan, settings, context, asked.chance, files, reading_of(settings, request))
@@ -284,7 +284,7 @@ def _parted(found: Iterable[Any]) -> tuple[list[Any], list[Failure]]:
     return [one for one in every if not isinstance(one, Failure)], [one for one in every if isinstance(one, Failure)]
 
 
-def _kept(
+def _with_enough_observers(
     observed_all: Sequence[ObserverFixations], settings: Settings, asked: CurvesRequest
 ) -> tuple[list[ObserverFixations], CurvePlan, list[ObserverFixations]]:
     """The images with enough observers for every row, the numbers of observers, and the other images.
@@ -352,7 +352,7 @@ class _Kernels:
         self._counts = every_count(plan)
 
     def of(self, place: int) -> dict[int, Kernel]:
-        """Those that an image is scored with, which has no part in them, unless it is the only one."""
+        """The kernels that an image is scored with, in which it has no part, unless it is the only one."""
         rest = self._total - self._tables[place] if len(self._tables) > 1 else self._total
         return dict(zip(self._counts, best_kernels(rest), strict=True))
 

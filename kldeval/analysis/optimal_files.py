@@ -102,13 +102,13 @@ class _Making:
 
     def __call__(self, item: tuple[str, Path, Path]) -> str | Failure:
         name, path, target = item
-        return guarded(partial(self._made, name, path, target), name, (path,))
+        return guarded(partial(self._written_map, name, path, target), name, (path,))
 
     def lost(self, item: tuple[str, Path, Path], reason: str) -> Failure:
         """The failure of a prediction that ended the process which read it."""
         return Failure(item[0], "load", f"{printable(item[1])}: {reason}", "ended-process")
 
-    def _made(self, name: str, path: Path, target: Path) -> str:
+    def _written_map(self, name: str, path: Path, target: Path) -> str:
         _write(target, _best(path, self.baseline, self.request))
         return name
 

@@ -221,11 +221,11 @@ def _model_panels(name: str, one: _Opened, stimuli: Mapping[str, Path]) -> list[
     if name not in one.pairs or one.settings.is_labels:
         return []
     pair = one.pairs[name]
-    found = guarded(lambda: _drawn(pair, one, stimuli), name, (pair.pred, pair.gt))
+    found = guarded(lambda: _panels_of(pair, one, stimuli), name, (pair.pred, pair.gt))
     return [] if isinstance(found, Failure) else found
 
 
-def _drawn(pair: Pair, one: _Opened, stimuli: Mapping[str, Path]) -> list[Panel]:
+def _panels_of(pair: Pair, one: _Opened, stimuli: Mapping[str, Path]) -> list[Panel]:
     maps = load_pair(pair, one.reading)
     return (
         list(panels_of(maps, one.settings, _stimulus(pair.name, stimuli))) if is_plain(maps) and not maps.volume else []

@@ -86,7 +86,7 @@ class RowScoring:
         return score_rows(maps, self.settings, labels, self.ignore_index, first)
 
     def finish(self, begun: Sequence[RowScores]) -> Sequence[RowScores]:
-        """The numbers."""
+        """The numbers of all parts."""
         return begun
 
     def _part(self, pair: PartOfPair, path: MapFile) -> MapInMemory:
@@ -140,7 +140,7 @@ def run_rows(
     }
     failures = [*(failure for rows in dataset.failures.values() for failure in rows), *lost.values()]
     keys = [*settings.keys, SAME_TOP, *((NLL, NLL_GT, SHIFT) if labels else ())]
-    values = {key: _joined([one.values[key] for parts in found.values() for one in parts]) for key in keys}
+    values = {key: _concatenated([one.values[key] for parts in found.values() for one in parts]) for key in keys}
     summaries = _summaries(values)
     device = find_device("cpu", settings)
     units = {
@@ -193,7 +193,7 @@ def _without_labels(values: Mapping[str, Floats], ignore_index: int | None) -> I
         yield f"no row has a label that counts (--ignore-index {ignore_index}), so there is no perplexity"
 
 
-def _joined(parts: Sequence[Floats]) -> Floats:
+def _concatenated(parts: Sequence[Floats]) -> Floats:
     return np.concatenate(parts) if parts else np.empty(0)
 
 

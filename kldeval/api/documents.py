@@ -272,7 +272,7 @@ class Comparison(Saved, documents.ComparisonReport):
 
 
 class Audit(Saved, audit_documents.Audit):
-    """The same maps under many conventions: `audit.standings["mit"]["model"].mean`, causes, and orders that flip.
+    """Maps under many conventions: `audit.standings["mit"]["model"].mean`, causes, and orders that flip.
 
     >>> import numpy as np
     >>> from kldeval import audit

@@ -53,7 +53,7 @@ class MapOrigin:
         if self.beside:
             msg = f"no pictures: {', '.join(self.beside)} stood beside the maps as arrays; give paths to evaluate"
             raise UsageProblem(msg)
-        preds, truth = self._given(pred, gt) if pred is not None else (dict(self.preds), self.gt)
+        preds, truth = self._given_sides(pred, gt) if pred is not None else (dict(self.preds), self.gt)
         if list(preds) != list(self.preds):
             msg = f"pred has the models {', '.join(preds)}, and the leaderboard {', '.join(self.preds)}"
             raise UsageProblem(msg)
@@ -62,7 +62,7 @@ class MapOrigin:
         settings, request = self.call.settings, self.call.request
         return strips_of(reports, preds, truth, settings, request, limit=limit, stimuli=stimuli)
 
-    def _given(self, pred: Any, gt: Any) -> tuple[dict[str, MapFolder | None], MapFolder | None]:
+    def _given_sides(self, pred: Any, gt: Any) -> tuple[dict[str, MapFolder | None], MapFolder | None]:
         if list(self.preds) == [""]:
             one, truth = self.call.sides(pred, gt)
             return {"": one}, truth

@@ -75,7 +75,7 @@ def read_config(named: Path | None = None) -> Config:
         UsageProblem: the file cannot be read, is not TOML, or holds no table.
     """
     if named is not None:
-        return _named(named)
+        return _named_config(named)
     if OWN.is_file():
         return Config(str(OWN), _toml(OWN), is_found=True, path=OWN)
     if SHARED.is_file() and _HAS_TABLE.search(_bytes_of(SHARED)):
@@ -83,7 +83,7 @@ def read_config(named: Path | None = None) -> Config:
     return Config("", {})
 
 
-def _named(path: Path) -> Config:
+def _named_config(path: Path) -> Config:
     if path.name != SHARED.name:
         return Config(printable(path), _toml(path), path=path)
     table = _table_of_tool(path)
@@ -208,7 +208,7 @@ def _what_it_sets(config: Config, keys: Iterable[str] = ()) -> str:
 
 
 def unsilenced(notes: Iterable[str]) -> tuple[str, ...]:
-    """Those of the notes that stand although `quiet` is set: what a file sets that was found, if `quiet` is from it."""
+    """The notes that stand although `quiet` is set: what a file sets that was found, if `quiet` is from it."""
     context = click.get_current_context(silent=True)
     config = context.obj if context else None
     if context is None or not isinstance(config, Config) or not config.is_found:

@@ -132,7 +132,9 @@ def _score(
     """The report of one model, or the leaderboard of several."""
     request = request_from(options)
     if gt is None or len(preds) == 1:
-        return _one((preds[0] if preds else None, gt), settings, request, options.names, progress, parts)
+        return _report_of_one_model(
+            (preds[0] if preds else None, gt), settings, request, options.names, progress, parts
+        )
     from kldeval.engine.run import run_models
     from kldeval.provenance import versions
     from kldeval.reports.leaderboard import make_leaderboard, name_models
@@ -143,7 +145,7 @@ def _score(
     return make_leaderboard(reports, resampling, sort=options.sort, provenance=versions())
 
 
-def _one(
+def _report_of_one_model(
     sides: tuple[Path | None, Path | None],
     settings: Settings,
     request: RunOptions,

@@ -62,10 +62,10 @@ class FilePath(click.Path):
         Raises:
             UsageProblem: it is "".
         """
-        return super().convert(_said(ctx, param, value), param, ctx)
+        return super().convert(_refuse_empty_path(ctx, param, value), param, ctx)
 
 
-def _said(_context: click.Context | None, parameter: click.Parameter | None, value: Any) -> Any:
+def _refuse_empty_path(_context: click.Context | None, parameter: click.Parameter | None, value: Any) -> Any:
     """The value of an option that may be a path.
 
     Raises:
@@ -96,7 +96,7 @@ class Option(click.Option):
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
     ) -> tuple[Any, list[str]]:
-        """Its value, and the arguments that are left: as click says it, which is asked the first time alone."""
+        """The value of the option, and the arguments that are left: click is asked for them the first time alone."""
         is_given = self.name in opts or self.envvar in given_variables(ctx) or self.name in (ctx.default_map or ())
         if is_given or ctx.resilient_parsing:
             return super().handle_parse_result(ctx, opts, args)
@@ -128,7 +128,7 @@ class Declared(NamedTuple):
         """The function of a command, with this option as the parameter `name`."""
         flags = self.flags or (f"--{name.replace('_', '-')}",)
         may_be_path = "type" not in self.attributes and self.attributes.get("metavar") in PATHS
-        attributes = {"callback": _said, **self.attributes} if may_be_path else self.attributes
+        attributes = {"callback": _refuse_empty_path, **self.attributes} if may_be_path else self.attributes
         return click.option(*flags, name, cls=Option, **attributes)(function)
 
 
@@ -176,7 +176,7 @@ class OptionGroup:
         return {name: values[name] for name in names if values.get(name) is not None}
 
     def replaced(self, **values: object) -> Self:
-        """The same options with other values for some."""
+        """These options with other values for some."""
         return type(self)({**vars(self), **values})
 
 

@@ -168,7 +168,7 @@ def run_arguments(arguments: Sequence[str]) -> int:
             from kldeval.cli.messages import say_lines
 
             say_lines(traceback.format_exc())
-        return _said(error)
+        return _report_error(error)
     return outcome if isinstance(outcome, int) else 0
 
 
@@ -204,11 +204,11 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        return _said(error)
+        return _report_error(error)
     return code
 
 
-def _said(error: BaseException) -> int:
+def _report_error(error: BaseException) -> int:
     """The exit code for an error, after a line about it on stderr."""
     from kldeval.cli.messages import say, say_lines
 
@@ -216,7 +216,7 @@ def _said(error: BaseException) -> int:
         say_lines(str(error))
         return EXIT_USAGE
     if isinstance(error, click.ClickException):
-        say(_misuse(error))
+        say(_usage_message(error))
         return error.exit_code
     from kldeval.cli.terminal import ReaderGone, discard_output
 
@@ -229,14 +229,14 @@ def _said(error: BaseException) -> int:
     return code
 
 
-def _misuse(error: click.ClickException) -> str:
+def _usage_message(error: click.ClickException) -> str:
     """What click found wrong with a command line, on one line as all messages are, and where the options are listed.
 
     An argument may be the name of a file that a shell found, so it is made printable.
     """
     from kldeval.writers.lines import one_line
 
-    elsewhere = _elsewhere(error) if isinstance(error, click.NoSuchOption) else ""
+    elsewhere = _hint_where_option_is(error) if isinstance(error, click.NoSuchOption) else ""
     message = one_line(elsewhere or error.format_message()).removesuffix(".")
     message = message[:1].lower() + message[1:]
     context = error.ctx if isinstance(error, click.UsageError) else None
@@ -245,7 +245,7 @@ def _misuse(error: click.ClickException) -> str:
     return f"{message}; {context.command_path} --help lists what it takes"
 
 
-def _elsewhere(error: click.NoSuchOption) -> str:
+def _hint_where_option_is(error: click.NoSuchOption) -> str:
     """What is said of an option that a command lacks and `evaluate` has; "" where `evaluate` lacks it too."""
     command = error.ctx.command.name if error.ctx else None
     with click.Context(cli) as context:

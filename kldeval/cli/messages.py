@@ -99,7 +99,7 @@ def _column(text: str) -> tuple[str, str]:
 
 
 def on_terminal(options: Options) -> Options:
-    """The same, as wide as the terminal behind standard output and in its colours, where it is one."""
+    """The options for a terminal: as wide as that behind standard output and in its colours, where it is one."""
     from dataclasses import replace
 
     from kldeval.writers.text import color_of, width_of

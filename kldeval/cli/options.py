@@ -429,7 +429,7 @@ def check_fixations_serve(options: OptionGroup, metrics: Iterable[str]) -> None:
 
 
 def _weaker(strong: str, names: Iterable[str]) -> list[str]:
-    """Those of the options `names` that were given farther away than `strong`."""
+    """The options among `names` that were given farther away than `strong`."""
     nearest = rank(strong)
     return [name for name in names if rank(name) < nearest] if nearest else []
 

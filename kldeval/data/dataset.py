@@ -59,7 +59,7 @@ class Dataset:
     @property
     def firsts(self) -> Sequence[Pair]:
         """One pair of each ground truth."""
-        return each(_first, self.tasks)
+        return each(_first_pair, self.tasks)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def select_models(
     everything, others = _by_name(pairings, lone)
     tasks = everything[: request.limit]
     limited = [f"only the first {len(tasks)} of {len(everything)} maps were read (--limit)"]
-    group_of = grouped(each(_first, tasks), settings, request)[1] if settings is not None else None
+    group_of = grouped(each(_first_pair, tasks), settings, request)[1] if settings is not None else None
     if group_of:
         tasks = each(partial(_with_group, group_of), tasks)
     dataset = Dataset(
@@ -139,7 +139,7 @@ def _with_group(group_of: Callable[[str], str], task: Mapping[str, Pair]) -> dic
     return {model: replace(pair, group=group_of(pair.name)) for model, pair in task.items()}
 
 
-def _first(task: Mapping[str, Pair]) -> Pair:
+def _first_pair(task: Mapping[str, Pair]) -> Pair:
     return next(iter(task.values()))
 
 
@@ -178,7 +178,7 @@ def _by_name(
     tasks: Sequence[Mapping[str, Pair]] = Lazy(range(len(places[0])), made)
     if len(tasks) <= MOST_KEPT:
         tasks = tuple(tasks)
-    return tasks, Lazy(others, lambda number: _first(tasks[number]))
+    return tasks, Lazy(others, lambda number: _first_pair(tasks[number]))
 
 
 def _packed_places(rows: list[tuple[str, int, int]]) -> Iterable[tuple[str, int, int]]:

@@ -300,7 +300,7 @@ def meeting(pred: Folder, gt: Folder, sampling: Sampling) -> tuple[Folder, Folde
             _check_rates(path, (ours, theirs), sampling.fps)
         _meet((ours, theirs), sampling, renamed)
     every = [[one.at.values() for one in (*streams[side].values(), *images[side].values())] for side in (0, 1)]
-    return _of(pred, renamed[0], every[0]), _of(gt, renamed[1], every[1])
+    return _renamed_folder(pred, renamed[0], every[0]), _renamed_folder(gt, renamed[1], every[1])
 
 
 def check_sampled(sampling: Sampling) -> None:
@@ -357,18 +357,19 @@ def _check_rates(path: str, sides: tuple[_Stream, _Stream], fps: Fraction | None
     msg = ""
     if fps is None and pred.rate and gt.rate and pred.rate != gt.rate:
         msg = (
-            f"{what} has {_said(pred.rate)} frames a second as prediction and {_said(gt.rate)} as ground truth: frames "
-            f"of one number are of other times; --fps {_said(min(pred.rate, gt.rate))} compares those of one time"
+            f"{what} has {_rate_text(pred.rate)} frames a second as prediction and {_rate_text(gt.rate)} as ground "
+            f"truth: frames of one number are of other times; --fps {_rate_text(min(pred.rate, gt.rate))} compares "
+            "those of one time"
         )
     elif fps is not None and any(side.is_video and side.rate is None for side in sides):
         msg = f"{what} does not say how many frames a second it has; leave out --fps, and frames pair by number"
     elif fps is not None and gt.rate is not None and fps > gt.rate:
-        msg = f"--fps {_said(fps)}: the ground truth of {what} has {_said(gt.rate)} frames a second"
+        msg = f"--fps {_rate_text(fps)}: the ground truth of {what} has {_rate_text(gt.rate)} frames a second"
     if msg:
         raise UsageProblem(msg)
 
 
-def _said(rate: Fraction) -> str:
+def _rate_text(rate: Fraction) -> str:
     return f"{float(rate):g}"
 
 
@@ -394,7 +395,7 @@ def _meet(
                 found[f"{name}{suffix_of(relative)}"] = relative
 
 
-def _of(folder: Folder, renamed: Mapping[str, str], replaced: Iterable[Iterable[str]]) -> Folder:
+def _renamed_folder(folder: Folder, renamed: Mapping[str, str], replaced: Iterable[Iterable[str]]) -> Folder:
     """The folder with some of its maps under new paths, and all others but those that are replaced."""
     gone = {relative for some in replaced for relative in some}
     members: dict[str, Member | Path] = {

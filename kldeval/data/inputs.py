@@ -28,7 +28,7 @@ class Inputs:
         Raises:
             UsageProblem: naming both.
         """
-        if any(is_same(target, path) for path in self._every()):
+        if any(is_same(target, path) for path in self._every_file()):
             raise _refused(target, "it is read by this run; name another file")
         for folder in self._folders():
             wanted = _is_read_as_fixations if folder in self.fixations else is_readable
@@ -54,18 +54,18 @@ class Inputs:
             if _is_within(folder, path):
                 raise _refused(folder, f"the next run would read it as maps of {printable(path)}; name another folder")
         below = [folder / name for name in names]
-        for path in self._every():
+        for path in self._every_file():
             if any(_is_within(path, one) for one in below):
                 raise _refused(folder, f"{printable(path)} would be among its files; name another folder")
             if names and _holds(folder, path):
                 raise _refused(folder, f"{printable(path)}, which is read, lies there; name another folder, as terms")
 
-    def _every(self) -> Iterator[Path]:
+    def _every_file(self) -> Iterator[Path]:
         yield from self.paths
         yield from self.fixations
 
     def _folders(self) -> Iterable[Path]:
-        return (path for path in self._every() if path.is_dir())
+        return (path for path in self._every_file() if path.is_dir())
 
 
 def is_same(target: Path, path: Path) -> bool:

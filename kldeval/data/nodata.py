@@ -155,9 +155,10 @@ def with_nodata(pair: MapPair, setting: str, *, is_log: bool = False, tags: Tags
     seen = marks.looked_through()
     if seen.n_beyond and rule == "error":
         pred, gt, _ = marks.at(slice(None))
-        raise RefusedMap(_lacking(pair, pred & ~gt, gt, _shown(values[0]), is_log=is_log))
+        raise RefusedMap(_lacking(pair, pred & ~gt, gt, _marker_text(values[0]), is_log=is_log))
     if seen.n_hidden == pair.gt.size:
-        msg = f"no pixel has data: all are {_shown(values[1])} in the {'maps' if rule == 'mask' else 'ground truth'}"
+        where = "maps" if rule == "mask" else "ground truth"
+        msg = f"no pixel has data: all are {_marker_text(values[1])} in the {where}"
         raise RefusedMap(msg)
     if not (seen.n_hidden or seen.n_beyond):
         return pair
@@ -224,7 +225,7 @@ class _Marks:
         return pred, gt, weights
 
 
-def _shown(value: float | None) -> str:
+def _marker_text(value: float | None) -> str:
     return "missing" if value is None else recognise.describe_number(value)
 
 

@@ -125,7 +125,7 @@ def find_pairs(
             malformed or that no file fits, or no common name.
     """
     paths = (pred, gt)
-    containers, members = _held(paths, keys, variables, columns, limits)
+    containers, members = _container_or_folder(paths, keys, variables, columns, limits)
     named = {path: _variable(place, keys, variables) for place, path in enumerate(paths)}
     kinds = [
         "folder" if held else "file" if member else kind_of(path)
@@ -166,7 +166,7 @@ def find_pairs(
     return replace(pairing, notes=tuple(notes))
 
 
-def _held(
+def _container_or_folder(
     paths: tuple[Path, Path],
     keys: Sequence[str | None],
     variables: Sequence[str | None],
@@ -247,7 +247,7 @@ def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:
 def _one_for_all(pred: Path | Member, gt: MapSide) -> Pairing:
     """The pairs of one prediction with every ground truth."""
     places = array("I", (place for place, name in enumerate(gt.files) if name not in gt.files.several))
-    pairs = _kept(Lazy(places, lambda place: Pair(gt.files.names[place], pred, gt.path_at(place))))
+    pairs = _listed_if_few(Lazy(places, lambda place: Pair(gt.files.names[place], pred, gt.path_at(place))))
     nobody = MapSide("prediction", pred if isinstance(pred, Path) else pred.path, FilesByName())
     note = f"{printable(pred)} is one map, which stands for the predictions of all {len(pairs)} ground truths"
     return Pairing(pairs, tuple(unpaired(nobody, gt)), notes=(note, *gt.notes))
@@ -290,7 +290,7 @@ def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:
     if held is None:
         return (
             f"{printable(pred)} is a folder but {printable(gt)} is a file; give two files or two folders, or, where "
-            f"the folder holds several predictions of one map, {_every(pred)} in its place"
+            f"the folder holds several predictions of one map, {_pattern_of_all(pred)} in its place"
         )
     names = [member.name for member in held.members.values()]
     has_keys = any(member.is_array and not is_frame(member) for member in held.members.values())
@@ -301,7 +301,7 @@ def _many_for_one(pred: Path, held: Container | None, gt: Path) -> str:
     )
 
 
-def _every(folder: Path) -> str:
+def _pattern_of_all(folder: Path) -> str:
     """What a shell makes all entries of a folder of."""
     from shlex import quote
 
@@ -343,7 +343,7 @@ def _pair(pred: MapSide, gt: MapSide, of_pred: int, of_gt: int) -> Pair:
     return Pair(name, pred.path_at(of_pred, name), gt.path_at(of_gt, name))
 
 
-def _kept(made: Sequence[T]) -> Sequence[T]:
+def _listed_if_few(made: Sequence[T]) -> Sequence[T]:
     """Pairs, or failures: themselves where they are few, because they are asked for several times."""
     return made if len(made) > MOST_KEPT else tuple(made)
 
@@ -359,11 +359,13 @@ def match(pred: MapSide, gt: MapSide, *, allow_missing: bool = False, allow_extr
     if not found.pred and not any(name in pred.files and name in gt.files for name in ambiguous):
         raise UsageProblem(_nothing_common(pred, gt))
     return Pairing(
-        _kept(Lazy(range(len(found.pred)), lambda number: _pair(pred, gt, found.pred[number], found.gt[number]))),
-        _kept(unpaired(pred, gt, () if allow_missing else found.missing, () if allow_extra else found.extra)),
+        _listed_if_few(
+            Lazy(range(len(found.pred)), lambda number: _pair(pred, gt, found.pred[number], found.gt[number]))
+        ),
+        _listed_if_few(unpaired(pred, gt, () if allow_missing else found.missing, () if allow_extra else found.extra)),
         len(found.missing) if allow_missing else 0,
         len(found.extra) if allow_extra else 0,
-        lone=_kept(Lazy(found.missing, lambda place: _pair(gt, gt, place, place))),
+        lone=_listed_if_few(Lazy(found.missing, lambda place: _pair(gt, gt, place, place))),
     )
 
 
@@ -497,7 +499,9 @@ def _several_models(pred: MapSide, gt: MapSide, wanted: Sequence[str]) -> str | 
     known = ", ".join(map(printable, names[:SUFFIXES_SHOWN]))
     also = f" and {flags} beside it" if flags else ""
     is_all = len(names) == len(_entries(pred.folder))
-    given = _every(pred.folder) if is_all else " ".join(quote(str(pred.folder / name)) for name in sorted(names))
+    given = (
+        _pattern_of_all(pred.folder) if is_all else " ".join(quote(str(pred.folder / name)) for name in sorted(names))
+    )
     return f"{printable(pred.folder)} holds several models ({known}): give {given} in its place{also}"
 
 

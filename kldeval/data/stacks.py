@@ -144,10 +144,10 @@ class _Slices:
 
     def pairs(self) -> Sequence[Pair]:
         """All pairs: themselves where they are few."""
-        found = Lazy(range(self._ends[-1]), self._made)
+        found = Lazy(range(self._ends[-1]), self._pair_at)
         return found if len(found) > MOST_KEPT else tuple(found)
 
-    def _made(self, at: int) -> Pair:
+    def _pair_at(self, at: int) -> Pair:
         entry = bisect_right(self._ends, at) - 1
         pair, length = self._stacks[self._numbers[entry]], self._lengths[entry]
         if length < 0:

@@ -32,8 +32,8 @@ def unpaired(pred: MapSide, gt: MapSide, missing: Sequence[int] = (), extra: Seq
     others += [_leads_nowhere(side, link) for side in (pred, gt) for link in side.dangling]
     others.sort(key=lambda failure: (failure.name, failure.message))
     alone = {
-        MISSING: _Alone(gt, pred, "--allow-missing"),
-        EXTRA: _Alone(pred, gt, "--allow-extra"),
+        MISSING: _WithoutPartner(gt, pred, "--allow-missing"),
+        EXTRA: _WithoutPartner(pred, gt, "--allow-extra"),
     }
     kinds, places = array("B"), array("I")
     for _, kind, place in heapq.merge(
@@ -51,7 +51,7 @@ def unpaired(pred: MapSide, gt: MapSide, missing: Sequence[int] = (), extra: Seq
     return Lazy(range(len(kinds)), made)
 
 
-class _Alone:
+class _WithoutPartner:
     """The maps of a side that have no partner on the other; what stands there in its place is looked up by name."""
 
     def __init__(self, found: MapSide, lacking: MapSide, way_out: str) -> None:
@@ -67,11 +67,12 @@ class _Alone:
         name = found.files.names[place]
         message = (
             f"the {found.what} {printable(found.path_at(place, name))} has no {lacking.what}: "
-            f"no map of this name in {printable(lacking.folder)}{self._but(name)}; {self._way_out} leaves such maps out"
+            f"no map of this name in {printable(lacking.folder)}{self._counterpart(name)}; "
+            f"{self._way_out} leaves such maps out"
         )
         return Failure(name, "pair", message, "no-partner")
 
-    def _but(self, name: str) -> str:
+    def _counterpart(self, name: str) -> str:
         """What the other side has in place of a map of the name."""
         stranger = self._strangers_by_name().get(name)
         if stranger:

@@ -65,7 +65,7 @@ def open_auxiliary(
     """
     if not needs_auxiliary(settings, request, pairs):
         return NO_AUXILIARY
-    named = {what: _named(what, request, pairs) for what in ("fixations", "mask")}
+    named = {what: _files_of_manifest(what, request, pairs) for what in ("fixations", "mask")}
     _check(settings, request, named)
     limits, spatial = Limits(request.max_pixels or MAX_PIXELS, request.trust_files), request.spatial_axes or PLANE
     fixations = _fixations(settings, request, named["fixations"], limits, pairs)
@@ -250,7 +250,7 @@ def _sized(source: FixationSource, reading: Reading, image: tuple[str, Pair | No
     return points if points.shape else None
 
 
-def _named(what: str, request: RunOptions, pairs: Iterable[Pair]) -> dict[str, MapFile]:
+def _files_of_manifest(what: str, request: RunOptions, pairs: Iterable[Pair]) -> dict[str, MapFile]:
     """The files of one kind that a manifest names, by the names of the pairs."""
     found = {pair.name: path for pair in pairs if (path := getattr(pair, what))}
     if found and getattr(request, what):

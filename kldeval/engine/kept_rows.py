@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 
 class KeptRows(NamedTuple):
-    """Where rows are kept (None: nowhere), a text of all that is asked of every pair, and how rows are written."""
+    """The folder of rows, a text of all that is asked of every pair, and how rows are written."""
 
-    folder: Path | None
+    folder: Path
     asked: str
     form: RowForm
 
 
 def kept_outcomes(
-    dataset: Dataset, pairs: PairWork[Any, Any], reading: Reading, executor: Executor, kept: KeptRows
+    dataset: Dataset, pairs: PairWork[Any, Any], reading: Reading, executor: Executor, kept: KeptRows | None
 ) -> Generator[Answer, None, None]:
     """What becomes of every pair, beside which nothing stands, with its model and its name, in order.
 
-    Pairs whose rows are kept are not worked on again.
+    Pairs whose rows are `kept` are not worked on again; None: none are.
 
     Raises:
         UsageProblem: the folder of the rows cannot be made or read.
     """
-    if kept.folder is None:
+    if kept is None:
         yield from outcomes(dataset, pairs, reading, executor)
         return
     from kldeval.engine.cache import CachedRun, run_key, store_of, warn_of_unkept

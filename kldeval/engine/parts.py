@@ -75,7 +75,7 @@ class PartsHead(NamedTuple):
     size: int
 
     def of(self, names: Iterable[str]) -> PartsHead:
-        """The same of other maps."""
+        """The head of a run like this one over other maps."""
         digest, number = sha256(), 0
         for name in names:
             digest.update(f"{name}\0".encode("utf-8", "surrogatepass"))
@@ -246,7 +246,7 @@ class Piece(NamedTuple):
 
     @property
     def n_outcomes(self) -> int:
-        """How many there are."""
+        """How many outcomes there are."""
         return len(self.outcomes)
 
 
@@ -279,10 +279,10 @@ class PartWork:
 
     def __call__(self, blocks: Sequence[PartBlock]) -> list[WrittenPart | Piece]:
         """A part, or a piece of one, for each block."""
-        return [self._done(block) for block in blocks]
+        return [self._finished_block(block) for block in blocks]
 
     def split(self, block: PartBlock) -> list[PartBlock]:
-        """The same work on one task at a time."""
+        """The work on one task at a time."""
         return [PartBlock(block.part, (task,), is_whole=False) for task in block.tasks]
 
     def may_end_process(self, block: PartBlock) -> bool:
@@ -294,7 +294,7 @@ class PartWork:
         answers = [answer for task in block.tasks for answer in results_of_lost(self.work, task, reason)]
         return [Piece(block.part, [answer.outcome for answer in answers])]
 
-    def _done(self, block: PartBlock) -> WrittenPart | Piece:
+    def _finished_block(self, block: PartBlock) -> WrittenPart | Piece:
         outcomes: list[Outcome] = []
         for start in range(0, len(block.tasks), TASKS_OF_PIECE):
             tasks = block.tasks[start : start + TASKS_OF_PIECE]
@@ -345,7 +345,7 @@ class _Slice(Sequence["Task"]):
 
 
 def _ranges(n: int) -> list[tuple[int, int, int, bool]]:
-    """Of each block its part, its first task, the one after its last, and whether it is whole."""
+    """The part of each block, its first task, the one after its last, and whether it is whole."""
     found = []
     n_parts = -(-n // TASKS_OF_PART)
     first_in_pieces = n_parts - -(-n_parts // SHARE_IN_PIECES)

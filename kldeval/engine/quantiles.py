@@ -97,7 +97,7 @@ class Counting:
         return {at: np.unique(np.concatenate(parts), return_counts=True) for at, parts in found.items()}
 
     def finish(self, begun: Sequence[Counts]) -> Sequence[Counts]:
-        """The counts."""
+        """The counts of all pairs."""
         return begun
 
     def _chosen(self, keys: Keys, at: tuple[str, str, int]) -> Keys:

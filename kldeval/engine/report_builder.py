@@ -110,7 +110,7 @@ def provenance_of(
 
 
 def shard_of(pairs: Iterable[Pair], request: RunOptions) -> dict[str, str]:
-    """Of a share of the pairs which one it is, and a digest of the names and sizes of all, the same in every share."""
+    """Which share of the pairs it is, and a digest of the names and sizes of all, the same in every share."""
     if request.shard is None:
         return {}
     from hashlib import sha256

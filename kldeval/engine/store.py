@@ -39,6 +39,8 @@ SECONDS_OF_LINE = 1.0
 SECONDS_OF_SYNC = 5.0
 """How often what was written is forced onto the disk."""
 
+SUFFIX = ".jsonl"
+"""That of segments."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a disk or a quota that is full, which no run is ended by: rows save time, and move no number."""
 
@@ -67,14 +69,14 @@ class Store:
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            paths = sorted(folder.glob("*.jsonl"))
+            names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))  # noqa: PTH208 - no paths yet
         except OSError as error:
             if error.errno not in FULL:
                 why = NO_FOLDER.get(error.errno or 0) or (error.strerror or str(error)).lower()
                 msg = f"--cache {printable(folder.parent)}: {why}; name another folder"
                 raise UsageProblem(msg) from error
-            paths = []
-        self._paths = [path for path in paths if path.is_file()]
+            names = []
+        self._paths = [path for name in names if (path := folder / name).is_file()]
         self._places = _Places()
         # of every line its segment, and where in it it begins and ends
         self._lines = array("I"), array("q"), array("q")
@@ -83,6 +85,11 @@ class Store:
             self._index(number, path)
         self._places.sort()
         self._writer = _Segment(folder)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no rows were there when the store was opened."""
+        return not self._lines[0]
 
     def rows(self, name: str) -> Iterator[Row]:
         """The rows of the map `name` that were there when the store was opened, the newest last."""
@@ -252,7 +259,7 @@ class _Segment:
         self._folder.mkdir(parents=True, exist_ok=True)
         for number in count(time.time_ns()):
             with suppress(FileExistsError):
-                return os.open(self._folder / f"{writer}-{number}.jsonl", flags, 0o666)
+                return os.open(self._folder / f"{writer}-{number}{SUFFIX}", flags, 0o666)
         raise AssertionError  # the numbers do not end
 
     def _sync(self) -> None:

@@ -17,7 +17,7 @@ from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import NamedTuple, dataclass
-from kldeval.digests import continue_request, is_settled, noting, stamp_of
+from kldeval.digests import Noting, continue_request, is_settled, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
 from kldeval.memory import MapInMemory, Member
 from kldeval.normalization.chain import class_axis
@@ -105,7 +105,7 @@ class NotSaved(NamedTuple):
 class PairWork(Protocol[Begun, Found]):
     """What is done with the maps of each pair: begun one by one, and finished for many at once.
 
-    Work that says `knows_contents` is given ground truths with their digests.
+    Work that looks `ahead` at the pairs of some tasks, all together, is given ground truths with their digests.
     """
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Begun | Failure:
@@ -131,7 +131,9 @@ class TaskWork(Generic[Begun, T]):
     def __call__(self, tasks: Sequence[Task]) -> list[Answer]:
         """The answers for the pairs of some ground truths, in their order."""
         continue_request(self.reading.request)
-        begun = [one for task in tasks for one in self._begin(task)]
+        ahead: Callable[[Sequence[Task]], PairWork[Begun, T]] | None = getattr(self.pairs, "ahead", None)
+        pairs = self.pairs if ahead is None else ahead(tasks)
+        begun = [one for task in tasks for one in self._begin(task, pairs, is_noted=ahead is not None)]
         live = [one for one in begun if not isinstance(one.outcome, Failure | Skipped)]
         finished = iter(self._finish(live))
         found = [
@@ -141,7 +143,7 @@ class TaskWork(Generic[Begun, T]):
         return [answer for one in found for answer in (_parts(one) if isinstance(one.outcome, NotSaved) else (one,))]
 
     def split(self, task: Task) -> list[Task]:
-        """The same work in the smallest parts: one pair each."""
+        """The task in the smallest parts: one pair each."""
         return [{model: pair} for model, pair in task.items()]
 
     def may_end_process(self, task: Task) -> bool:
@@ -163,22 +165,21 @@ class TaskWork(Generic[Begun, T]):
             Answer(
                 model,
                 pair.name,
-                Failure(pair.name, "load", f"{_named((pair.pred, pair.gt))}: {reason}", "ended-process"),
+                Failure(pair.name, "load", f"{_file_names((pair.pred, pair.gt))}: {reason}", "ended-process"),
             )
             for model, pair in task.items()
         ]
 
-    def _begin(self, task: Task) -> list[Answer]:
+    def _begin(self, task: Task, pairs: PairWork[Begun, T], *, is_noted: bool) -> list[Answer]:
         first = next(iter(task.values()))
         gt: Loaded | Failure | None = None
         if len(task) > 1 and not self.reading.class_maps:
-            is_noted = getattr(self.pairs, "knows_contents", False)
             gt = guarded(partial(_ground_truth, first, self.reading, is_noted=is_noted), first.name, (first.gt,))
         if isinstance(gt, Failure):
             return [Answer(model, pair.name, gt) for model, pair in task.items()]
         begun = []
         for model, pair in task.items():
-            begin = partial(self.pairs.begin, model, pair, gt, is_first=pair.is_first)
+            begin = partial(pairs.begin, model, pair, gt, is_first=pair.is_first)
             work = partial(unless_left_out, begin, pair.name)
             begun.append(Answer(model, pair.name, guarded(work, pair.name, (pair.pred, pair.gt))))
         return begun
@@ -258,7 +259,7 @@ def _ground_truth(pair: Pair, reading: Reading, *, is_noted: bool) -> Loaded:
     is_young = stamp is not None and stamp.size >= 0 and not is_settled(stamp)
     digest = contents_digest(pair.gt, Limits(**reading.bounds)) if is_young and pair.place is None else ""
     if is_noted and not is_young:
-        with noting() as read:
+        with Noting() as read:
             loaded = load_map(pair.gt, reading, pair.place)
         return replace(loaded, stamp=stamp, digest=read.get(str(pair.gt), ""))
     return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
@@ -300,7 +301,7 @@ def guarded(work: Callable[[], T], name: str, files: Sequence[MapFile] = (), sta
     except MapProblem as problem:
         return Failure(name, problem.stage, str(problem), problem.code)
     except MemoryError:
-        return Failure(name, stage, f"not enough memory for {_named(files)}", "no-memory")
+        return Failure(name, stage, f"not enough memory for {_file_names(files)}", "no-memory")
     except KldevalError:
         raise
     except Exception as error:  # noqa: BLE001 - a file may make any library raise anything
@@ -315,7 +316,7 @@ def unexpected(error: Exception, name: str, files: Sequence[MapFile], stage: str
     said = printable(str(error).strip().partition("\n")[0])
     what = type(error).__name__ + (f": {said}" if said else "")
     return Failure(
-        name, stage, f"{_named(files)}: an unexpected error ({what}); --debug shows where it arose", "unexpected"
+        name, stage, f"{_file_names(files)}: an unexpected error ({what}); --debug shows where it arose", "unexpected"
     )
 
 
@@ -336,5 +337,5 @@ def _parts(answer: Answer) -> list[Answer]:
     return [answer._replace(outcome=part) for part in answer.outcome]
 
 
-def _named(files: Sequence[MapFile]) -> str:
+def _file_names(files: Sequence[MapFile]) -> str:
     return " and ".join(map(printable, files)) or "the maps"

@@ -115,7 +115,7 @@ class CleanProcess:
             self._process.wait()
 
     def is_ready(self) -> bool:
-        """Whether it can be given chunks by now; the work is sent as soon as there is somebody to read it.
+        """Whether the process can be given chunks by now; the work is sent as soon as there is somebody to read it.
 
         Raises:
             CannotHelp: it cannot do the work.
@@ -289,7 +289,7 @@ def _serve(connection: Connection, assignment: _Assignment) -> None:
 
     forward_warnings(connection)
     try:
-        for found in chunks_in_processes(assignment.work, _asked(connection), assignment.workers):
+        for found in chunks_in_processes(assignment.work, _requested_chunks(connection), assignment.workers):
             connection.send(Message("found", found))
         last = Message("done")
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -301,7 +301,7 @@ def _serve(connection: Connection, assignment: _Assignment) -> None:
     connection.send(last)
 
 
-def _asked(connection: Connection) -> Iterator[Sequence[Any]]:
+def _requested_chunks(connection: Connection) -> Iterator[Sequence[Any]]:
     """The chunks of the program, each asked for when there is room."""
     while True:
         connection.send(Message("wants"))

@@ -147,7 +147,7 @@ class ForkedAhead:
                 self.stop()
 
     def _lost(self) -> EngineLost:
-        """That the process is gone, and how."""
+        """What is said of a process that is gone."""
         assert self._process is not None  # noqa: S101 - for the type checker
         self._process.join(SECONDS_TO_END)
         code = self._process.exitcode
@@ -205,7 +205,7 @@ class _Packing:
         return list(map(self.blocks.pack, self.work(items)))
 
     def split(self, item: Any) -> Sequence[Any]:
-        """The same work in the smallest parts."""
+        """The item in the smallest parts."""
         return parts_of(self.work, item)
 
     def may_end_process(self, item: Any) -> bool:

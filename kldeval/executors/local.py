@@ -95,7 +95,7 @@ class LocalPool:
             places = self._chunks(work, rest, are_inherited=True)
             yield from in_processes(_Inherited(work, rest), places, self.workers)
         elif is_worth_workers:
-            yield from self._beside(work, rest)
+            yield from self._in_clean_process(work, rest)
         else:
             largest = most_at_once(work, LARGEST_CHUNK)
             chunks = _equal(rest, largest) if seconds < SOON else _chunks(rest, self.workers, largest)
@@ -116,7 +116,7 @@ class LocalPool:
             else:
                 yield list(map(_Place, chunk)) if are_inherited else taken
 
-    def _beside(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
+    def _in_clean_process(self, work: Work[Item, Result], items: Sequence[Item]) -> Iterator[Result]:
         """The results of workers that a clean process forks; what cannot be sent there threads do."""
         from kldeval.executors.clean_process import CannotHelp, CleanProcess
 
@@ -193,7 +193,7 @@ class Each(Generic[Item, Result]):
 
 
 class _Place(NamedTuple):
-    """That of an item among those that a forked worker has inherited."""
+    """The place of an item among those that a forked worker has inherited."""
 
     number: int
 
@@ -210,7 +210,7 @@ class _Inherited(Generic[Item, Result]):
         return self.work(list(map(self._item, places)))
 
     def split(self, place: _Place | Item) -> Sequence[Item]:
-        """The same work in the smallest parts, which are items themselves."""
+        """The item in the smallest parts, which are items themselves."""
         return parts_of(self.work, self._item(place))
 
     def lost(self, item: _Place | Item, reason: str) -> Sequence[Result]:

@@ -23,7 +23,7 @@ class Message(NamedTuple):
 
 
 def failure(error: Exception) -> Message:
-    """That work failed, with the exception, or with what it says where it cannot be sent."""
+    """The message that work failed, with the exception, or with what it says where it cannot be sent."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
     except Exception:  # noqa: BLE001 - whatever its methods do

@@ -124,7 +124,7 @@ class ShareBlock:
         return self._zeros[0]
 
     def zeros_under(self, target: ShareBlock) -> Array | None:
-        """The same where the target has a probability."""
+        """The zeros of the prediction where the target has a probability."""
         zeros, weight = self.zeros(), target.weight
         if zeros is None:
             return None

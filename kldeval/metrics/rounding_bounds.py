@@ -86,7 +86,7 @@ def divergence(q: Array, x: Array, eps: float, counts: Array | float = 1.0) -> f
 
 
 class Constants(NamedTuple):
-    """Those of sum q ln(log_eps + (q + num_eps) / (p + ratio_eps))."""
+    """The constants of sum q ln(log_eps + (q + num_eps) / (p + ratio_eps))."""
 
     log_eps: float = 0.0
     num_eps: float = 0.0

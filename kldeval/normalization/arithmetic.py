@@ -155,7 +155,7 @@ class AnyArithmetic:
         return self._xp.astype(x, dtype, copy=False)
 
     def late_floats(self, x: Array, dtype: Any) -> Array:
-        """The same; x itself also where it gets such floats as soon as it meets some of them."""
+        """The values in floats as `floats` gives; as they are where they become such as soon as they meet some."""
         self._dtype = dtype
         xp = self._xp
         # of booleans torch makes no difference
@@ -163,15 +163,15 @@ class AnyArithmetic:
         return x if is_converted_later else xp.astype(x, dtype, copy=False)
 
     def plus(self, x: Array, other: Array) -> Array:
-        """X + other."""
+        """The sum of x and another array."""
         return x + other
 
     def plus_on_temporary(self, x: Array, other: Array) -> Array:
-        """X + other of an array that nobody needs any more."""
+        """The sum of another array and one that nobody needs any more."""
         return x + other
 
     def minus(self, x: Array, other: Array) -> Array:
-        """X - other."""
+        """The difference of x and another array."""
         return x - other
 
     def quotient(self, x: Array, other: Array) -> Array:
@@ -189,7 +189,7 @@ class AnyArithmetic:
         return self._xp.log(x)
 
     def log_near_one(self, x: Array) -> Array:
-        """The same, correct to the last bit but one also where x is close to 1."""
+        """The logarithm of x, correct to the last bit but one also where x is close to 1."""
         return self._xp.log(x)
 
     def exp(self, x: Array) -> Array:
@@ -198,7 +198,7 @@ class AnyArithmetic:
 
 
 class KeptArithmetic:
-    """The same of numpy in float64: results lie in memory that the thread keeps, until `start` begins another block."""
+    """Arithmetic of numpy in float64, with results in memory that the thread keeps until `start` begins a block."""
 
     __slots__ = ("_exp", "_log", "_np", "_room", "_taken")
 
@@ -232,7 +232,7 @@ class KeptArithmetic:
     late_floats = floats
 
     def plus(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
-        """X + other."""
+        """The sum of x and another array."""
         return self._np.add(x, other, self._place(x, other))
 
     def plus_on_temporary(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
@@ -240,7 +240,7 @@ class KeptArithmetic:
         return self._np.add(x, other, x)
 
     def minus(self, x: NumpyArray, other: Any) -> NumpyArray:
-        """X - other."""
+        """The difference of x and another array."""
         return self._np.subtract(x, other, self._place(x, other))
 
     def quotient(self, x: NumpyArray, other: NumpyArray) -> NumpyArray:
@@ -254,7 +254,7 @@ class KeptArithmetic:
         return self._log(self._np.add(x, TINY, found) if is_finite else x, found)
 
     def log_of_temporary(self, x: NumpyArray) -> NumpyArray:
-        """Ln x in its place."""
+        """The logarithm of x, in its place."""
         return self._log(x, x)
 
     def log_near_one(self, x: NumpyArray) -> NumpyArray:

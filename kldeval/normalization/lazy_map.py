@@ -152,7 +152,7 @@ class LazyMap:
         return self.changed(source=function(self.block(slice(None)), *known), functions=(), known={}, **changes)
 
     def changed(self, **changes: Any) -> LazyMap:
-        """The same values but for some fields: `dataclasses.replace`, but several times as fast.
+        """These values with other fields: `dataclasses.replace`, but several times as fast.
 
         Of another source nothing is known that is not said.
         """
@@ -271,7 +271,7 @@ class LazyMap:
         return may_look and self.weights is None and bool(self.xp.all(low > bound))
 
     def flag(self, kind: str, found: Array, detail: Array) -> LazyMap:
-        """The same values with a problem noted; whoever asked for them decides what it means.
+        """These values with a problem noted; whoever asked for them decides what it means.
 
         Where it can be seen without waiting for an accelerator that no map has the problem, nothing is noted.
         """
@@ -291,7 +291,7 @@ class Deferred:
 
     @property
     def is_known(self) -> bool:
-        """Whether it was asked for or told."""
+        """Whether the statistic was asked for or told."""
         return self._value is not None
 
     @property
@@ -300,7 +300,7 @@ class Deferred:
         return self.get().shape
 
     def tell(self, value: Array) -> None:
-        """Say what it is."""
+        """Say what the statistic is."""
         self._value = value
 
     def get(self) -> Array:

@@ -108,11 +108,11 @@ def _mean(colours: Array) -> Array:
     return colours.sum(axis=-1, dtype=np.float64) / COLOURS
 
 
-def _first(colours: Array) -> Array:
+def _first_channel(colours: Array) -> Array:
     return colours[..., COLOURS - 1].copy()
 
 
-_RULES: Mapping[str, Callable[[Array], Array]] = {"luma": _luma, "mean": _mean, "first": _first}
+_RULES: Mapping[str, Callable[[Array], Array]] = {"luma": _luma, "mean": _mean, "first": _first_channel}
 
 
 FULL_SCALES = {"uint8": 255.0, "uint16": 65535.0, "B": 255.0, "H": 65535.0}

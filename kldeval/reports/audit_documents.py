@@ -57,7 +57,7 @@ class ConventionFacts:
 
     @property
     def plain(self) -> bool:
-        """Whether it is D(gt || pred) of whole maps divided by their sums: then the constant alone tells rows apart."""
+        """Whether this is D(gt || pred) of whole maps divided by their sums, so that the constant tells rows apart."""
         steps = {*self.pred, *self.gt}
         return (
             steps <= {"sum-to-one", "max", "shift", "blank"}

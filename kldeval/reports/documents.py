@@ -271,7 +271,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CheckedPair:
     """A pair that could be scored: its files and what they hold."""
 
     name: str
@@ -285,7 +285,7 @@ class Found:
 class Inspection:
     """The outcome of a check."""
 
-    rows: tuple[Found, ...]
+    rows: tuple[CheckedPair, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
 

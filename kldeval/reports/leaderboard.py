@@ -186,7 +186,7 @@ def name_models(paths: Sequence[str | os.PathLike[str]], names: Sequence[str] = 
         UsageProblem: there is not one name for each path, a name stands twice, or a path does.
     """
     if names:
-        return _given(paths, names)
+        return _names_for_paths(paths, names)
     whole = [PurePath(os.path.abspath(path)).parts for path in paths]  # noqa: PTH100 - nothing is looked up
     if len(set(whole)) < len(whole):
         twice = next(str(path) for path, parts in zip(paths, whole, strict=True) if whole.count(parts) > 1)
@@ -196,7 +196,7 @@ def name_models(paths: Sequence[str | os.PathLike[str]], names: Sequence[str] = 
     return _distinguishing(bare if len(set(bare)) == len(bare) else whole)
 
 
-def _given(paths: Sequence[str | os.PathLike[str]], names: Sequence[str]) -> list[str]:
+def _names_for_paths(paths: Sequence[str | os.PathLike[str]], names: Sequence[str]) -> list[str]:
     if len(names) != len(paths):
         msg = f"{count(len(names), 'name')} for {count(len(paths), 'model')}: give --name once for each, in their order"
         raise UsageProblem(msg)

@@ -206,7 +206,7 @@ def limit_of(
 
 
 def power_law(counts: Sequence[int], curves: Array, best: str) -> tuple[Array, Array, Array]:
-    """Of curves (N, counts) the end g of g - a n^-b, b, and whether one is seen: the curve improves, b is not least.
+    """The end g of g - a n^-b of curves (N, counts), b, and whether one is seen: the curve improves, b is not least.
 
     For each b the rest is a straight line in n^-b; the b with the least squares is taken.
 

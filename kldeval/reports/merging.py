@@ -85,7 +85,7 @@ PLACES = {"pred": "predictions", "gt": "ground truths", "manifest": "manifests"}
 
 
 def _other_places(reports: Mapping[str, Report]) -> Iterator[str]:
-    """That the shares of one run name several places for their maps, which one run has not.
+    """A note where the shares of one run name several places for their maps, which one run has not.
 
     Machines may have the same files elsewhere, so this is no error; a share of another model looks just the same.
     """
@@ -183,8 +183,13 @@ def _check_names(reports: Mapping[str, Report]) -> None:
 
 def _names(report: Report) -> dict[str, None]:
     """The names of the maps of a report, once each: some metrics of a map may have failed."""
-    rows: Iterator[Score | Failure] = chain(report.scores, report.failures)
-    return dict.fromkeys(row.name for row in rows)
+    return dict.fromkeys(chain(_names_of(report.scores), _names_of(report.failures)))
+
+
+def _names_of(rows: Sequence[Score] | Sequence[Failure]) -> Iterator[str]:
+    from kldeval.reports.spool import SpooledRows
+
+    return rows.names() if isinstance(rows, SpooledRows) else (row.name for row in rows)
 
 
 _COUNTS = re.compile(r"\b(\d+) of (\d+)( maps?\b)?")

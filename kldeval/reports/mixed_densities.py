@@ -27,7 +27,7 @@ _FOLLOWING = (*tuple(OPTIONAL)[tuple(OPTIONAL).index("density") + 1 :], "v")
 """The parts of a signature that stand after that of how densities were made."""
 
 
-class _Made(NamedTuple):
+class _DensityOrigins(NamedTuple):
     """In which ways how many of the ground truths of a share were made; the others do not say how."""
 
     ways: frozenset[str]
@@ -52,14 +52,14 @@ def with_mixed_densities(reports: Mapping[str, Report], counts: Mapping[str, int
     }
 
 
-def _made(report: Report, count: int) -> _Made:
+def _made(report: Report, count: int) -> _DensityOrigins:
     noted = next(filter(None, map(_NOTED.match, report.notes)), None)
     if noted is not None:
-        return _Made(frozenset(split_top_level(noted[2], ",")), int(noted[1]))
+        return _DensityOrigins(frozenset(split_top_level(noted[2], ",")), int(noted[1]))
     texts = (signature_parts(with_fixation_count(text, 0)) for text in report.signatures.values())
     said = {parts["density"] for parts in texts if "density" in parts}
     ways = frozenset(f"{text.rpartition('fixations=')[0].removesuffix(',')})" for text in said)
-    return _Made(ways, count if ways else 0)
+    return _DensityOrigins(ways, count if ways else 0)
 
 
 def _mixed(report: Report, keys: set[str], note: str) -> Report:

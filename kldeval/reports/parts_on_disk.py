@@ -45,7 +45,7 @@ def _count(document: object) -> int:
 
 
 def _on_disk(document: Document, file: Appended) -> Document:
-    """The same document, whose rows are read again whenever they are asked for."""
+    """A document whose rows are read again whenever they are asked for."""
     if isinstance(document, Leaderboard):
         return replace(document, reports={model: _on_disk(one, file) for model, one in document.reports.items()})
     if not isinstance(document, Report):

@@ -68,7 +68,7 @@ class MapsLeftOut(Mapping[str, tuple[str, ...]]):
         return list(self._kinds)[self._kind_of[place]]
 
     def kept(self) -> Mapping[str, tuple[str, ...]]:
-        """The same as a dict, where they are few."""
+        """The members as a dict, where they are few."""
         return dict(self) if len(self) <= MOST_KEPT else self
 
 

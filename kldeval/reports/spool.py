@@ -43,6 +43,9 @@ AT_ONCE = 1 << 12
 BYTES_AT_ONCE = 1 << 14
 """Bytes of rows that are read together, of each run of rows."""
 
+ROWS_OF_A_LINE = 16
+"""Rows that are one line: a call of the encoder or of the decoder costs as much as a row."""
+
 AT_A_PASS = 1 << 18
 """Values that a counting pass reads together."""
 
@@ -171,7 +174,8 @@ class SpooledRows(Streamed[Row], Generic[Row]):
         rows = sorted(((outcome.name, row_of(outcome)) for outcome in outcomes), key=_order)
         if not rows:
             return
-        lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+        some = (rows[place : place + ROWS_OF_A_LINE] for place in range(0, len(rows), ROWS_OF_A_LINE))
+        lines = "".join(f"{json.dumps(one)}\n" for one in some)
         if not self._runs or _order(rows[0]) < self._last:
             self._runs.append([])
         self._runs[-1].append(self._file.append(lines.encode("ascii")))
@@ -181,12 +185,16 @@ class SpooledRows(Streamed[Row], Generic[Row]):
     def __len__(self) -> int:
         return self._n
 
+    def names(self) -> Iterator[str]:
+        """The names of all rows, in their order."""
+        return (name for name, _ in self._rows())
+
     def _from(self, start: int) -> Iterator[Row]:
-        runs = [self._lines(segments) for segments in self._runs]
-        if len(runs) == 1:
-            return starmap(self._outcome, map(json.loads, islice(runs[0], start, None)))
-        merged = heapq.merge(*(map(json.loads, run) for run in runs), key=_order)
-        return starmap(self._outcome, islice(merged, start, None))
+        return starmap(self._outcome, islice(self._rows(), start, None))
+
+    def _rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        runs = [chain.from_iterable(map(json.loads, self._lines(segments))) for segments in self._runs]
+        return runs[0] if len(runs) == 1 else heapq.merge(*runs, key=_order)
 
     def _outcome(self, name: str, row: dict[str, Any]) -> Row:
         return outcome_of(name, row)  # type: ignore[return-value]  # of the kind that was written

@@ -195,7 +195,7 @@ class _Sums:
             _total(self.uncovered) / self.n_valid if self.n_valid else 0.0,
             weights=weight if settings.maps == "pixels" else {},
             statistics=pooled,
-            classes={key: _joined(parts) for key, parts in self.classes.items()},
+            classes={key: _summed_classes(parts) for key, parts in self.classes.items()},
         )
 
 
@@ -204,7 +204,7 @@ def _class_sums(terms: LabelTerms) -> list[ClassSum]:
     return [ClassSum(*row) for row in zip(loss, weight, count, strict=True)]
 
 
-def _joined(parts: list[list[ClassSum]]) -> tuple[ClassSum, ...]:
+def _summed_classes(parts: list[list[ClassSum]]) -> tuple[ClassSum, ...]:
     return tuple(
         ClassSum(
             _total(one.total for one in blocks), _total(one.weight for one in blocks), sum(one.n for one in blocks)

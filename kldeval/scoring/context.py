@@ -90,7 +90,7 @@ class DatasetContext:
         return self._density_of(image).minimum_without(image, shape)
 
     def density_of_others(self, image: str, shape: Shape, weights: Array | None) -> Array:
-        """That density on the whole map.
+        """The density of the fixations on all other images, on the whole map.
 
         Raises:
             RefusedMap: as `others_of`.
@@ -108,7 +108,7 @@ class DatasetContext:
         return self._references.digest if self._references else ""
 
     def without_references(self) -> DatasetContext:
-        """The same for a pair whose references are scored with another prediction."""
+        """The context of a pair whose references are scored with another prediction."""
         return DatasetContext(self._fixations, self._density, self._single)
 
     def with_references(self, pair: MapPair, source: Pair) -> MapPair:

@@ -64,7 +64,7 @@ class Evaluator:
         self._counts = self._has_auxiliary or any(one.dependence != "place" for one in plan.asked)
 
     def without_references(self) -> Evaluator:
-        """The same for pairs whose references are scored with another prediction."""
+        """The evaluator of pairs whose references are scored with another prediction."""
         return Evaluator(self.plan, self.context.without_references())
 
     def score(self, pair: MapPair) -> Outcome:
@@ -332,7 +332,7 @@ class SharedEvaluator:
         if now:
             with quiet():
                 answers = answers_of(view_of(pair, counted, now), now)[0].answers
-            found = _said(pair, now, answers)
+            found = _answers_with_refusals(pair, now, answers)
         for one in along:
             found |= _along_axis(pair, one)
         if counted is None:
@@ -353,7 +353,7 @@ class SharedEvaluator:
             with quiet():
                 answers = answers_of(HistogramView([counted for _, counted, _ in alike]), later)
             for (place, counted, _), more in zip(alike, answers, strict=True):
-                found[place] |= _said(counted.pair, later, more.answers)
+                found[place] |= _answers_with_refusals(counted.pair, later, more.answers)
         return found
 
 
@@ -377,10 +377,12 @@ def _along_axis(pair: MapPair, quantity: Quantity) -> dict[str, Answer | str]:
     asked = (quantity_of(quantity.name, settings),)
     with quiet():
         answers = answers_of(PixelView((whole,), pred, gt, rows), asked)[0].answers
-    return _said(whole, (quantity,), answers)
+    return _answers_with_refusals(whole, (quantity,), answers)
 
 
-def _said(pair: MapPair, quantities: Iterable[Quantity], answers: Iterable[Answer]) -> dict[str, Answer | str]:
+def _answers_with_refusals(
+    pair: MapPair, quantities: Iterable[Quantity], answers: Iterable[Answer]
+) -> dict[str, Answer | str]:
     """Answers by name, refusals in words."""
     return {
         one.name: Evaluator._refusal(pair, one, answer) if isinstance(answer, SideProblem) else answer  # noqa: SLF001

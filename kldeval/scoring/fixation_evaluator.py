@@ -87,7 +87,7 @@ class FixationEvaluator:
             return of_densities(metric, self._log_density, *self._baselines(metric), self._fixated.counts)
         if "baseline" in needs:
             eps = metric.call.keywords.get("eps", MATLAB_EPS)
-            seen = self._seen(metric.info.view)
+            seen = self._fixated_map(metric.info.view)
             uniform = self._plan.settings.baseline.name == "uniform"
             return float(mit_bits(seen, eps)) - (
                 float(uniform_bits(seen, eps)) if uniform else self._baseline_bits(eps)
@@ -100,7 +100,7 @@ class FixationEvaluator:
         return self._fixated
 
     def of(self, fixated: Fixated) -> FixationEvaluator:
-        """The same pair with some of its fixated pixels alone."""
+        """The evaluator of some of the fixated pixels alone."""
         alone = FixationEvaluator(self._pair, self._fixations, self._plan, self._context, self._area)
         alone._fixated = fixated
         return alone
@@ -120,7 +120,7 @@ class FixationEvaluator:
             rows, cols, counts = self._fixated.rows, self._fixated.cols, self._fixated.counts
             return self._pair.pred[rows, cols], *self._baselines(metric), counts
         if not metric.info.requires and metric.call.keywords.get("ties") != "float":
-            return (self._seen(metric.info.view),)
+            return (self._fixated_map(metric.info.view),)
         cells, others = self.cells(metric)
         return cells.seen, *others
 
@@ -139,7 +139,7 @@ class FixationEvaluator:
         exist = weights[rows, cols] > 0
         return Fixated(rows[exist], cols[exist], counts[exist])
 
-    def _seen(self, view: str) -> FixatedMap:
+    def _fixated_map(self, view: str) -> FixatedMap:
         """The prediction as a metric sees it, and what was fixated of it."""
         if view == "pixels" and not self._has_levels:
             return by_pixel(self._pair.pred, self._fixated, self._pair.weights)

@@ -188,7 +188,7 @@ def _summed(fold: Fold, target: ShareBlock, other: ShareBlock) -> Array | float:
 
 
 def _summed_by_any(xp: Any, fold: Fold, target: ShareBlock, factor: Array) -> Array:
-    """The same of any library, whose blocks may hold numbers of fewer bits than the sum has."""
+    """The sum of a block of any array library, whose blocks may hold numbers of fewer bits than the sum has."""
     dtype, weight = target.dtype, target.weight
     if fold.is_count:
         return xp.sum(factor, axis=MAP, dtype=dtype)

@@ -90,7 +90,7 @@ class CountedPair:
         return cls(pair, counts, both, MapSize(float(both[0].sum()), n_rows))
 
     def without_maps(self, pair: MapPair) -> CountedPair:
-        """The same for a pair whose maps nobody needs any more: their levels stand in their place."""
+        """The view of a pair whose maps nobody needs any more: their levels stand in their place."""
         pred, gt = _LEVELS[:, self.margins[0][0] > 0], _LEVELS[:, self.margins[1][0] > 0]
         # whether pixels are masked is still told
         weights = None if pair.weights is None else self.margins[0]
@@ -185,7 +185,9 @@ class HistogramView:
         known = [self._products_of(request) for request in requests]
         possible = [products if all(one.is_exact[place] for one in products) else () for products in known]
         levels = self.joint(place)
-        met = self._met(place, [one for products in possible for one in products if isinstance(one, _Product)], levels)
+        met = self._powers_by_level(
+            place, [one for products in possible for one in products if isinstance(one, _Product)], levels
+        )
         sums = [_sum_of(products, place, met, levels) for products in possible]
         # a number is that of the only distribution, where something is made of that of each
         return [
@@ -207,7 +209,7 @@ class HistogramView:
             self._products[request.kind] = products
         return self._products[request.kind]
 
-    def _met(self, place: int, products: Sequence[_Product], levels: JointLevels) -> dict[int, Array]:
+    def _powers_by_level(self, place: int, products: Sequence[_Product], levels: JointLevels) -> dict[int, Array]:
         """The powers of each target of a pair summed where they meet each level of the other side, by the target's id.
 
         All targets of a side are multiplied with the counts at once.
@@ -271,7 +273,7 @@ class LevelSide:
 
     @cached_property
     def is_finite(self) -> Array:
-        """Of which pairs all probabilities are finite."""
+        """Whether all probabilities are finite, for each pair."""
         return np.isfinite(self.density.prob).all(axis=-1)
 
     @property
@@ -391,7 +393,7 @@ class _Difference:
         self._is_product = part.common == "product"
         self.is_exact = (pred.is_finite & gt.is_finite)[:, 0].tolist()
 
-    def both(self, place: int, _met: Mapping[int, Array], joint: JointLevels) -> float | None:
+    def both(self, place: int, _powers_by_level: Mapping[int, Array], joint: JointLevels) -> float | None:
         """What both sides together take from the sum over the pixels of a pair."""
         pred, gt = (one[place, 0] for one in self._both)
         common = joint.product(pred, gt) if self._is_product else joint.lesser(pred, gt)

@@ -103,7 +103,7 @@ def left_out_splits(observed: ObserverFixations, number: int, draws: int, seed: 
 
 
 def half_splits(observed: ObserverFixations, number: int, draws: int, seed: int) -> list[Split]:
-    """As many pairs of groups of `number` observers as there are, `draws` times; each predicts the other."""
+    """Pairs of groups of `number` observers, as many as there are, `draws` times; each group predicts the other."""
     n = len(observed.observers)
     rng = _generator(observed, number, seed, "halves")
     found = []

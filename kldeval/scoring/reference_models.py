@@ -124,7 +124,7 @@ class ReferenceModels:
     def _observer_by_observer(
         self, pair: MapPair, context: DatasetContext
     ) -> Iterator[tuple[int, Mapping[str, float]]]:
-        """Of each observer the number of fixations and the metrics of these."""
+        """The number of fixations of each observer, and the metrics of these."""
         company = pair.company
         if company is None or company.fixations is None or not self._on_fixations.of_fixations:
             return

@@ -64,7 +64,7 @@ class NormalizedSide(Protocol):
 
     @property
     def flags(self) -> Sequence[Problem]:
-        """The same as arrays, where only an accelerator knows."""
+        """What stands against using the side, as arrays, where only an accelerator knows."""
 
     @property
     def share(self) -> Share | None:

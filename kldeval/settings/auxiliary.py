@@ -405,7 +405,7 @@ def check_companions(settings: Settings) -> None:
             )
             raise UsageProblem(msg)
     if settings.maps == "fixations" and not on_fixations:
-        msg = f"--maps fixations has no effect: none of the metrics {_shown(settings.metrics)} is of fixations"
+        msg = f"--maps fixations has no effect: none of the metrics {_metric_names(settings.metrics)} is of fixations"
         raise UsageProblem(msg)
 
 
@@ -551,7 +551,7 @@ def idle_parts(settings: Settings, call: Call) -> frozenset[str]:
 
 
 def idle_parts_of(name: str, *, is_labels: bool) -> frozenset[str]:
-    """The same by the name of a metric; of an unknown one nothing is known to be idle.
+    """The idle parts of a metric by its name; of an unknown one nothing is known to be idle.
 
     The base of the logarithm moves what is counted in nats, the reduction what has terms at pixels or positions.
     """
@@ -579,11 +579,11 @@ def _needs(call: Call) -> tuple[str, ...]:
 def _refuse_idle(name: str, given: Mapping[str, str], calls: Iterable[Call], lacking: str) -> None:
     if name in given:
         flag = f"--{name.replace('_', '-')}"
-        msg = f"{flag} {given[name]} has no effect: none of the metrics {_shown(calls)} {lacking}"
+        msg = f"{flag} {given[name]} has no effect: none of the metrics {_metric_names(calls)} {lacking}"
         raise UsageProblem(msg)
 
 
-def _shown(calls: Iterable[Call]) -> str:
+def _metric_names(calls: Iterable[Call]) -> str:
     return ", ".join(call.name for call in calls)
 
 

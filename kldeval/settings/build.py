@@ -120,12 +120,12 @@ def make_settings(
     Raises:
         UsageProblem: naming everything that is wrong at once, one line each.
     """
-    attempt, given = ErrorCollector(), _given(texts)
+    attempt, given = ErrorCollector(), _given_texts(texts)
     if "metric" in given:
         spelt = [attempt(partial(canonical_metrics, part)) for part in split_top_level(given["metric"], ",")]
         known = [part for part in spelt if part is not None]
         given["metric"] = ",".join(known) if known else DEFAULT_METRICS
-    effective = {**DEFAULTS, **_given(convention or {}), **_norms(given), **given}
+    effective = {**DEFAULTS, **_given_texts(convention or {}), **_norms(given), **given}
     parts: dict[str, Any] = attempt(lambda: _scales(effective)) or {}
     parts |= {key: attempt(partial(_choice, key, effective.get(key))) for key in CHOICES if key != "scale"}
     parts["resize"] = attempt(lambda: _resize(effective["resize"]))
@@ -294,7 +294,7 @@ def as_labels(settings: Settings, found: str) -> Settings:
     return make_settings(settings.raw_texts or {}, found_labels=found)
 
 
-def _given(texts: Texts) -> dict[str, str]:
+def _given_texts(texts: Texts) -> dict[str, str]:
     given = {key: text for key, text in texts.items() if text is not None}
     if given.get("reduction") == PER_DISTRIBUTION:
         given["reduction"] = "slices"

@@ -354,7 +354,7 @@ def reliability_chart(title: str, diagrams: Mapping[str, ReliabilityDiagram]) ->
         places = tuple((x(one.probability), y(one.share)) for one in diagram.bins)
         lines.append(Line(places, f"{name}: error {diagram.error:.4g}", series % 8))
         points += [
-            Mark(x(one.probability), y(one.share), _said(one, name, len(diagrams)), series=series % 8)
+            Mark(x(one.probability), y(one.share), _bin_words(one, name, len(diagrams)), series=series % 8)
             for one in diagram.bins
         ]
         labels.append(Mark(0, 0, f"{name}: error {diagram.error:.4g}", series=series % 8))
@@ -368,7 +368,7 @@ def reliability_chart(title: str, diagrams: Mapping[str, ReliabilityDiagram]) ->
     )  # fmt: skip
 
 
-def _said(one: ReliabilityBin, name: str, several: int) -> str:
+def _bin_words(one: ReliabilityBin, name: str, several: int) -> str:
     inside = "" if one.low is None else f" in ({one.low:.3g}, {one.high:.3g}]"
     whose = f"{name}: " if several > 1 else ""
     return f"{whose}{one.n:g} positions{inside}, mean {one.probability:.3g}, occurred {one.share:.3g}"

@@ -190,7 +190,7 @@ def failure_rows(report: Report) -> Iterator[Row]:
 
 
 def _map_columns(*reports: Report) -> tuple[str, ...]:
-    """The same whether or not anything failed; `group` only where maps have groups."""
+    """The columns of rows of maps, whether or not anything failed; `group` only where maps have groups."""
     keys = dict.fromkeys(key for report in reports for key in report.summaries)
     group = ["group"] if any(score.group for report in reports for score in report.scores) else []
     return "name", *group, *keys, "n_uncovered", "uncovered_mass", "failure"

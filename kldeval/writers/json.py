@@ -49,7 +49,7 @@ def write(made: Document | Audit, options: Options) -> str:
 
 
 def pieces(made: Document | Audit) -> Iterator[str]:
-    """The same, piece by piece: a map at a time."""
+    """The document as strict JSON, piece by piece: a map at a time."""
     if isinstance(made, Leaderboard):
         yield from _block(_leaderboard(made, each), _MODELS_LEVELS)
     elif isinstance(made, ComparisonReport):

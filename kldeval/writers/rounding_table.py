@@ -82,7 +82,7 @@ def rounding_blocks(audit: Audit, precision: int) -> Iterator[Table | Paragraphs
 
 
 def report_rounding(reports: Mapping[str, Report]) -> Iterator[Table | Paragraphs]:
-    """The same of the metrics of one report, or of several models."""
+    """What rounding leaves open of the metrics of one report, or of several models."""
     held = {model: report.provenance.get("bounds") for model, report in reports.items()}
     rows = []
     for model, found in held.items():

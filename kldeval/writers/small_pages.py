@@ -314,17 +314,17 @@ def inspection_page(inspection: Inspection, pairs: bool = True) -> Page:  # noqa
         *((Table(heads, rows),) if rows and pairs else ()),
         MissingMaps(count(len(wrong), "problem"), wrong),
         *((Paragraphs(inspection.notes),) if inspection.notes else ()),
-        *(() if pairs else (Paragraphs(tuple(_held(inspection))),)),
-        Paragraphs((_found(inspection),)),
+        *(() if pairs else (Paragraphs(tuple(_contents_by_kind(inspection))),)),
+        Paragraphs((_pairs_and_problems(inspection),)),
     )
     return Page(filled(blocks))
 
 
-def _found(inspection: Inspection) -> str:
+def _pairs_and_problems(inspection: Inspection) -> str:
     return f"{count(len(inspection.rows), 'pair')} can be scored, {count(len(inspection.failures), 'problem')}"
 
 
-def _held(inspection: Inspection) -> Iterator[str]:
+def _contents_by_kind(inspection: Inspection) -> Iterator[str]:
     """How many maps of which size and type each side has, the most frequent first."""
     sides = {
         "predictions": [row.pred_content for row in inspection.rows],

@@ -339,13 +339,13 @@ def test_a_large_compressed_raster_is_read_from_its_file(
     """The process that decodes it is told its path: its bytes on both sides of a pipe would be in memory five times."""
     write("a.tif", maps[0], compress="deflate")
     monkeypatch.setattr("kldeval.data.readers.files.LARGE_FILE", 500)
-    asked, questions = resolve_name("kldeval.data.readers.apart._asked"), []
+    asked, questions = resolve_name("kldeval.data.readers.apart._answer_of"), []
 
     def noted(child: Any, question: bytes) -> Any:
         questions.append(len(question))
         return asked(child, question)
 
-    monkeypatch.setattr("kldeval.data.readers.apart._asked", noted)
+    monkeypatch.setattr("kldeval.data.readers.apart._answer_of", noted)
     assert np.array_equal(read_map(Path("a.tif")).array, maps[0])
     assert len(questions) == 1
     assert questions[0] < Path("a.tif").stat().st_size

@@ -804,7 +804,7 @@ class TestMatlab:
                 read_fixations(tmp_path / f"a{suffix}")
 
     def test_a_crash_of_the_hdf5_library_is_a_refusal(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("kldeval.data.readers.apart._asked", ended)
+        monkeypatch.setattr("kldeval.data.readers.apart._answer_of", ended)
         monkeypatch.setattr("kldeval.data.readers.apart.ENDING", 0.0)  # this child goes on
         (tmp_path / "a.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
         with pytest.raises(UnreadableMap, match=r"damaged: the process that read it ended \(signal 9 \(SIGKILL\)\)$"):

@@ -419,6 +419,12 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
         assert (done.returncode, numbers(done.stdout)) == (0, numbers(kldeval(*seen.maps, "--format", "json").out)), (
             done.stderr
         )
+        command[command.index("s3://maps/out.json")] = "s3://absent/a/out.json"
+        done = subprocess.run(
+            command, env={**environment, **keys}, capture_output=True, text=True, check=False, timeout=60
+        )
+        expected = "kldeval: cannot write s3://absent/a/out.json: there is no such bucket\n"
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
         refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
         assert (refused.returncode, refused.stdout) == (2, "")
         assert "are there credentials, and do they allow it?" in refused.stderr

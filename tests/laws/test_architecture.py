@@ -202,6 +202,23 @@ class TestSize:
         assert silent + [f"{name}.{node.name}" for name, node in nodes if ast.get_docstring(node) is None] == []
 
 
+LEANING = ("As `", "Of which", "Of each", "The same", "That ", "Those ")
+"""How a first line begins that is only true beside another one."""
+
+
+class TestWords:
+    def test_a_first_line_is_true_by_itself(self) -> None:
+        leaning = []
+        for name, module in trees().items():
+            named = (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.ClassDef))
+            leaning += [
+                f"{name}.{node.name}: {said.splitlines()[0]}"
+                for node in named
+                if (said := ast.get_docstring(node)) and said.startswith(LEANING)
+            ]
+        assert leaning == []
+
+
 def modules_after(code: str) -> set[str]:
     """The modules that a fresh interpreter holds after `code`."""
     report = "\nimport sys; print(*sys.modules)"

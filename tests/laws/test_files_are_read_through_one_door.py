@@ -35,6 +35,7 @@ DOORS = {
     "writers/html.py": "templates of the package",
     "reports/json_reader.py": "schemas of the package",
     "executors/processes.py": "/proc",
+    "data/containers/downloads.py": "URLs, of no file of this machine",
     "data/containers/remote.py": "URLs, of no file of this machine",
     "engine/store.py": "its own segments, which are regular files",
     "process.py": "pipes of its own forks",

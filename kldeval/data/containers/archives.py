@@ -71,14 +71,14 @@ def contents(path: Path, limits: Limits) -> Container | None:
     members = _zip_members(path)
     if path.suffix.lower() == ".npz":
         first = list(islice(members, 3))
-        named = _named(path, first)
+        named = _maps_by_array_of_names(path, first)
         if len(first) <= 1 or len(named) == 1:
             return None
         members = iter(named) if named else chain(first, members)
     return container_of(path, members)
 
 
-def _named(path: Path, members: list[Member]) -> list[Member]:
+def _maps_by_array_of_names(path: Path, members: list[Member]) -> list[Member]:
     """The maps of an .npz of one array (N, H, W) and one of N texts, by these; none of any other."""
     if len(members) != len(("maps", "names")):
         return []

@@ -69,7 +69,8 @@ def said(error: Exception) -> str:
         return f"{error}, {TRIES} times"
     if isinstance(error, TimeoutError) and not str(error):
         return f"nothing came any more, {TRIES} times"
-    text = printable(str(error).strip().partition("\n")[0])
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = printable(str(words).strip().partition("\n")[0])
     return f"{text} ({type(error).__name__})" if text else type(error).__name__
 
 
@@ -79,6 +80,8 @@ def way_out(error: Exception) -> str:
     if isinstance(error, NotHad):
         return ""
     words = f"{type(error).__name__} {error}".lower()
+    if "region" in words or "specified endpoint" in words:
+        return "; AWS_DEFAULT_REGION names the region of the bucket"
     if "certificate" in words:
         return "; SSL_CERT_FILE (of s3:// AWS_CA_BUNDLE) names a file with certificates of authorities of your own"
     is_refusal = isinstance(error, PermissionError) or any(word in words for word in REFUSALS)

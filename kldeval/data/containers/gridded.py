@@ -44,7 +44,7 @@ def maps_of_variable(path: Path, name: str | None, limits: Limits, inside: str =
             msg = f"{path} holds one map of the variable {variable.name!r}, and nothing of the name {variable.rest!r}"
             raise UsageProblem(msg)
         return members[0]
-    held = _held(path, members)
+    held = _container_of_variables(path, members)
     if not variable.rest:
         return held
     try:
@@ -66,7 +66,7 @@ def with_common_names(sides: Sequence[Container]) -> list[Container]:
     return placed
 
 
-def _held(path: Path, members: Sequence[Member]) -> Container:
+def _container_of_variables(path: Path, members: Sequence[Member]) -> Container:
     return Container(path, {f"{member.name}{ARRAY_SUFFIX}": member for member in members})
 
 
@@ -74,7 +74,7 @@ def _by_place(held: Container) -> Container:
     """The maps of variables under the names of their places."""
     is_gridded = all(member.module == __name__ for member in held.members.values())
     members = [replace(member, name=member.where[2]) for member in held.members.values()] if is_gridded else []
-    return _held(held.path, members) if is_gridded else held
+    return _container_of_variables(held.path, members) if is_gridded else held
 
 
 def _member(path: Path, variable: gridded.Variable, place: tuple[int, ...]) -> Member:

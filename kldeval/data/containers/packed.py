@@ -29,7 +29,7 @@ class Sorting:
         self._n = 0
 
     def add(self, relative: str, member: Member) -> None:
-        """Take in one more."""
+        """Take in one more member."""
         self._new.append((relative, self._n, *_row_of(relative, member)))  # two of one path differ in their number
         self._n += 1
         if len(self._new) >= BLOCK:
@@ -56,9 +56,9 @@ class PackedMembers(Mapping[str, Member]):
         self.names = Texts()
         self._next = 0
         self._beside = beside or {}
-        self._rows = PackedRows(self._named(rows))
+        self._rows = PackedRows(self._with_names(rows))
 
-    def _named(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    def _with_names(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         for relative, *rest in rows:
             self.names.append(relative)
             yield tuple(rest)

@@ -54,6 +54,9 @@ WRAPPERS = (
 READ_ONLY = ("data", "gist", "git", "github", "http", "https")
 """Schemes that nothing can be written to."""
 
+BUCKETS = ("s3", "s3a")
+"""Schemes of which a place begins with what has to be there already."""
+
 CHATTY = ("fsspec", "gcsfs", "s3fs", "aiobotocore", "botocore", "huggingface_hub")
 """Packages that log a trace of every failure."""
 
@@ -259,14 +262,25 @@ def check_writable(url: str) -> None:
         raise UsageProblem(msg)
     try:
         is_there = _asked(files, "isdir", inside.rpartition("/")[0])
+        has_bucket = is_there or scheme not in BUCKETS or _is_bucket(files, inside.partition("/")[0])
     except (FileNotFoundError, PermissionError):
         return  # whoever may write need not be allowed to look
     except Exception as error:
         msg = f"cannot write {printable(url)}: {said(error)}{way_out(error)}"
         raise UsageProblem(msg) from error
+    if not has_bucket:
+        msg = f"cannot write {printable(url)}: there is no such bucket"
+        raise UsageProblem(msg)
     if scheme == "local" and not is_there:  # all others make their folders
         msg = f"cannot write {printable(url)}: there is no such folder; create it first"
         raise UsageProblem(msg)
+
+
+def _is_bucket(files: Any, name: str) -> bool:
+    try:
+        return _asked(files, "info", name)
+    except FileNotFoundError:
+        return False
 
 
 def write(url: str, parts: Any) -> None:

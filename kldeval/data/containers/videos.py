@@ -120,7 +120,7 @@ _lost: dict[tuple[str, Kept | None], ReaderLost] = {}
 
 
 def read_frame(member: Member, _path: Path, limits: Limits) -> MapInMemory:
-    """As `read`, in the process that reads what is not plainly sound.
+    """A frame, read in the process that reads what is not plainly sound.
 
     Raises:
         UnreadableMap: as `read`.

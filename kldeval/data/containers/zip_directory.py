@@ -53,7 +53,7 @@ def listed(path: Path) -> Iterator[zipfile.ZipInfo]:
         OSError: it cannot be opened.
     """
     with open_regular(path) as file:
-        found = _found(file)
+        found = _end_record(file)
         if found is not None and found.entries > AT_ONCE:
             for some in _pieces(file, found):
                 with zipfile.ZipFile(io.BytesIO(some)) as part:
@@ -66,7 +66,7 @@ def listed(path: Path) -> Iterator[zipfile.ZipInfo]:
             yield from archive.infolist()
 
 
-def _found(file: BinaryIO) -> _Directory | None:
+def _end_record(file: BinaryIO) -> _Directory | None:
     """Where the list of members is; None where there is no end record."""
     length = file.seek(0, 2)
     tail_at = max(0, length - LONGEST_END - _LOCATOR.size - _END64.size)

@@ -145,7 +145,7 @@ def open_fixations(path: MapFolder, reading: FixationReading, namer: Namer = nam
     if path.is_dir():
         return _folder(path, reading, namer)
     check_fixations_there(path)
-    known = _known(path, reading)
+    known = _fixations_by_image(path, reading)
     if isinstance(known, Frames):
         return FixationSource(path, reading, _of_frames("", known), {}, videos={"": known.frames})
     is_list = path.suffix.lower() in LISTS
@@ -179,7 +179,7 @@ def _folder(path: Path, reading: FixationReading, namer: Namer) -> FixationSourc
     for relative in list_folder(path, has_fixations).maps:
         file = path / relative
         if file.suffix.lower() in LISTS:
-            found = _known(file, reading)
+            found = _fixations_by_image(file, reading)
             if isinstance(found, Frames):
                 video = name_of(relative)
                 video = video.rpartition("/")[0] if file.stem.lower() == FRAMES_FILE else video
@@ -198,7 +198,7 @@ def _folder(path: Path, reading: FixationReading, namer: Namer) -> FixationSourc
     return FixationSource(path, reading, known, dict(files), videos=videos)
 
 
-def _known(file: Path, reading: FixationReading) -> Mapping[str, Fixations]:
+def _fixations_by_image(file: Path, reading: FixationReading) -> Mapping[str, Fixations]:
     try:
         return read_fixations(file, reading)
     except UnreadableMap as problem:

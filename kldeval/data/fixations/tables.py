@@ -317,7 +317,7 @@ def _plain(text: str, delimiter: str) -> tuple[int, list[str]]:
 
 
 def _quoted(text: str, delimiter: str) -> tuple[int, list[str]]:
-    """The same, of a text that has quotes."""
+    """The number of columns and all fields of a text that has quotes."""
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     widths = set(map(len, rows))
     return (widths.pop(), [field for row in rows for field in row]) if len(widths) == 1 else (0, [])

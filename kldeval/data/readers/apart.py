@@ -103,7 +103,7 @@ def load_apart(module: str, path: MapContents, limits: Limits, function: str = "
     with _lock:
         child = _started()
         try:
-            answer = _asked(
+            answer = _answer_of(
                 child, pickle.dumps((module, function, given, str(Path.cwd()), current_request(), path, limits))
             )
         except (OSError, EOFError):
@@ -156,7 +156,7 @@ def _started() -> subprocess.Popen[bytes]:
     return _child[0].process
 
 
-def _asked(child: subprocess.Popen[bytes], question: bytes) -> Any:
+def _answer_of(child: subprocess.Popen[bytes], question: bytes) -> Any:
     if child.stdin is None or child.stdout is None:
         raise EOFError
     child.stdin.write(_LENGTH.pack(len(question)) + question)

@@ -34,7 +34,7 @@ class StoredArray(NamedTuple):
 
     @property
     def is_map(self) -> bool:
-        """Whether it may be a map, class map or stack."""
+        """Whether the array may be a map, class map or stack."""
         return self.kind in NUMBERS and len(self.shape) > 1
 
 

@@ -98,7 +98,7 @@ def read(path: MapContents, key: str | None, limits: Limits) -> Stored:
 
 
 def described(name: str | None, inside: str, path: Path, _limits: Limits) -> Variable:
-    """The same as `describe_variable`, in this process."""
+    """A variable as `describe_variable` describes it, in this process."""
     with _opened(path) as groups:
         rest = inside
         if name is None and inside:
@@ -113,7 +113,7 @@ def described(name: str | None, inside: str, path: Path, _limits: Limits) -> Var
 
 
 def loaded(name: str | None, place: tuple[int, ...] | None, path: Path | BytesInMemory, limits: Limits) -> Stored:
-    """The same as `load`, in this process."""
+    """What `load` loads, in this process."""
     with _opened(path) as groups:
         dataset, chosen, _ = _meant(groups, name, path)
         return _map_at(dataset, chosen, place, path, limits)

@@ -130,7 +130,7 @@ def entries(path: Path | BytesInMemory, limits: Limits) -> list[StoredArray]:
     Raises:
         UnreadableMap, MissingDependency, OSError: as `load_variables`.
     """
-    return [StoredArray(name, _shape(value), _kind(value)) for name, value in _kept(path, limits).items()]
+    return [StoredArray(name, _shape(value), _kind(value)) for name, value in _loaded_once(path, limits).items()]
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -145,7 +145,7 @@ def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits
     Raises:
         UnreadableMap, MissingDependency, OSError: as `load_variables`.
     """
-    value = _kept(path, limits)[key]
+    value = _loaded_once(path, limits)[key]
     if not (isinstance(value, np.ndarray) or _kind(value) == "U"):
         raise unreadable(path, f"its variable {printable(key)} is no matrix of numbers")
     return np.asarray(value if place is None else value[place])
@@ -157,7 +157,7 @@ def _kind(value: Any) -> str:
     return "U" if texts else value.dtype.kind if isinstance(value, np.ndarray) else "V"
 
 
-def _kept(path: Path | BytesInMemory, limits: Limits) -> Mapping[str, Any]:
+def _loaded_once(path: Path | BytesInMemory, limits: Limits) -> Mapping[str, Any]:
     if isinstance(path, BytesInMemory):
         return load_variables(path, limits)
     check_regular(path)
@@ -255,7 +255,7 @@ def _ends(inflater: Any, rest: bytes) -> bool:
 def _matrix(data: memoryview, reader: _Reader) -> tuple[str, Any]:
     """The name and the value of a matrix."""
     parts = _elements(data, reader)
-    flags, shape, name = (_next(parts) for _ in range(3))
+    flags, shape, name = (_next_element(parts) for _ in range(3))
     (bits,) = struct.unpack_from(reader.order + "I", flags.data)
     kind = bits & 0xFF
     if kind in OTHER_CLASSES:
@@ -277,7 +277,7 @@ def _matrix(data: memoryview, reader: _Reader) -> tuple[str, Any]:
     return _text(name), value
 
 
-def _next(parts: Iterator[_Element]) -> _Element:
+def _next_element(parts: Iterator[_Element]) -> _Element:
     try:
         return next(parts)
     except StopIteration:
@@ -291,13 +291,13 @@ def _value(kind: int, dimensions: tuple[int, ...], parts: Iterator[_Element], re
     if kind == STRUCT:
         return _structs(dimensions, parts, reader)
     if kind == CHAR:
-        return _rows_of_text(_next(parts), dimensions, reader)
+        return _rows_of_text(_next_element(parts), dimensions, reader)
     if kind == SPARSE:
         return _sparse(dimensions, parts, reader)
     if kind not in CLASSES:
         msg = f"a matrix of the unknown class {kind}"
         raise Damaged(msg)
-    values = _numbers(_next(parts), reader)
+    values = _numbers(_next_element(parts), reader)
     if len(values) != math.prod(dimensions):
         msg = f"{len(values)} values in a matrix of the dimensions {dimensions}"
         raise Damaged(msg)
@@ -306,7 +306,7 @@ def _value(kind: int, dimensions: tuple[int, ...], parts: Iterator[_Element], re
 
 def _matrix_in(parts: Iterator[_Element], reader: _Reader) -> Any:
     """The value of a matrix within another; one without any bytes is empty."""
-    element = _next(parts)
+    element = _next_element(parts)
     if element.kind != MATRIX:
         msg = f"an element of type {element.kind} where a matrix should be"
         raise Damaged(msg)
@@ -314,8 +314,8 @@ def _matrix_in(parts: Iterator[_Element], reader: _Reader) -> Any:
 
 
 def _structs(dimensions: tuple[int, ...], parts: Iterator[_Element], reader: _Reader) -> Any:
-    (width,) = _numbers(_next(parts), reader)
-    names = bytes(_next(parts).data)
+    (width,) = _numbers(_next_element(parts), reader)
+    names = bytes(_next_element(parts).data)
     if width < 1 or len(names) % width:
         msg = f"names of {width} bytes each in {len(names)} bytes"
         raise Damaged(msg)
@@ -354,7 +354,7 @@ def _rows_of_text(element: _Element, dimensions: tuple[int, ...], reader: _Reade
 
 def _sparse(dimensions: tuple[int, ...], parts: Iterator[_Element], reader: _Reader) -> Array:
     """A sparse matrix, stored by columns, as a dense one."""
-    rows, starts, values = (_numbers(_next(parts), reader) for _ in range(3))
+    rows, starts, values = (_numbers(_next_element(parts), reader) for _ in range(3))
     height, width = dimensions[0], math.prod(dimensions[1:])
     if len(starts) != width + 1:
         msg = f"{len(starts)} starts of the columns of a sparse matrix of the dimensions {dimensions}"

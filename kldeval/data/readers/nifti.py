@@ -80,7 +80,7 @@ def read(path: Any, _key: str | None, limits: Limits, takes: Takes = None) -> St
 
 
 def read_labels(path: Any, key: str | None, limits: Limits, takes: Takes = None) -> Stored:
-    """The same; whole numbers that are stored as floats, as many programs store labels, are integers.
+    """The labels of a volume; whole numbers that are stored as floats, as many programs store them, are integers.
 
     Raises:
         UnreadableMap, MissingDependency, OSError: as `read`.

@@ -171,7 +171,7 @@ def _from_hex(text: bytes, dtype: Any) -> Array:
 
 
 def read_labels(path: Any, key: str | None, limits: Limits, takes: Takes = None) -> Stored:
-    """The same; whole numbers that are stored as floats are integers.
+    """The labels of a volume; whole numbers that are stored as floats are integers.
 
     Raises:
         UnreadableMap, MissingDependency, OSError: as `read`.

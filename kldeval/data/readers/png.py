@@ -329,7 +329,7 @@ def _add_up() -> Any:
 
 
 def _by_kornia(rows: memoryview, height: int, n_bytes: int) -> Array:
-    """The same by kornia-rs, which is given the rows as a PNG without compression."""
+    """The pixels as kornia-rs decodes them, which is given the rows as a PNG without compression."""
     from kornia_rs import io
 
     depth, kind, mode = _WRAPPED[n_bytes]

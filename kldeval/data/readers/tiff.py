@@ -117,7 +117,7 @@ def read(
 
 
 def read_given(data: bytes | None, is_labels: bool, band: int | None, path: Path, limits: Limits) -> Stored:  # noqa: FBT001 - as a process is asked
-    """As `read`, of a file or of the bytes of one within another.
+    """The image of a file, or of the bytes of one within another.
 
     Raises:
         UnreadableMap, MissingDependency: as `read`.

@@ -43,7 +43,7 @@ def entries(path: Path | BytesInMemory, _limits: Limits) -> list[StoredArray]:
     tensors = _tensors(path)
     for key, tensor in tensors.items():
         if tensor.is_nested:  # it has no shape
-            raise unreadable(path, f"{_named(key)} is nested: store each of its parts as a tensor")
+            raise unreadable(path, f"{_tensor_words(key)} is nested: store each of its parts as a tensor")
     return [StoredArray(key, tuple(tensor.shape), _kind(tensor)) for key, tensor in tensors.items()]
 
 
@@ -59,19 +59,19 @@ def load(key: str, place: int | None, path: Path | BytesInMemory, limits: Limits
     tensor = tensor if place is None else tensor[place]
     check_count(tuple(tensor.shape), path, limits)
     if tensor.layout != torch.strided or tensor.is_quantized:
-        raise unreadable(path, f"{_named(key)} is sparse or quantised; store it dense")
+        raise unreadable(path, f"{_tensor_words(key)} is sparse or quantised; store it dense")
     if tensor.is_meta:
-        raise unreadable(path, f"{_named(key)} is of the device meta and has no values; store the computed one")
+        raise unreadable(path, f"{_tensor_words(key)} is of the device meta and has no values; store the computed one")
     try:
         is_known = not tensor.is_floating_point() or tensor.dtype in (torch.float16, torch.float32, torch.float64)
         found: Array = (tensor if is_known else tensor.float()).detach().numpy().copy()
     except (RuntimeError, TypeError) as error:
         what = f"is of type {tensor.dtype}, which is not read; store it as float32"
-        raise unreadable(path, f"{_named(key)} {what}") from error
+        raise unreadable(path, f"{_tensor_words(key)} {what}") from error
     return found
 
 
-def _named(key: str) -> str:
+def _tensor_words(key: str) -> str:
     return f"its tensor {key!r}" if key != ONLY else "its tensor"
 
 
