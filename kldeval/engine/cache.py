@@ -10,6 +10,7 @@ import json
 import time
 import warnings
 from collections import deque
+from contextlib import suppress
 from dataclasses import field, replace
 from functools import partial
 from hashlib import blake2b, sha256
@@ -271,23 +272,23 @@ class _Begun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CachedPairs:
-    """Work on pairs, of which those are left out whose rows are `known`: keys of rows by the names of maps."""
+    """Work on pairs, of which those are left out whose rows are `known`: keys of rows by the names of maps.
+
+    `looked_at` is what pairs are made of, and whether their stamps are settled, by model and name.
+    """
 
     pairs: PairWork[Any, Any]
     sources: AuxiliarySources | None
     has_references: bool
     known: Mapping[str, frozenset[str]] = field(default_factory=dict)
     limits: Limits = Limits()
-
-    knows_contents = True
+    looked_at: Mapping[tuple[str, str], tuple[Ingredients | None, bool]] = field(default_factory=dict)
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Begun | Known:
         """What is begun of a pair, with the digests of its files."""
-        now = time.time_ns()
-        before = Ingredients.of(pair, self.sources, has_references=self.has_references and is_first)
+        before, settled = self.looked_at.get((model, pair.name)) or self._look(pair, time.time_ns())
         if before is None or (gt is not None and gt.stamp != before.stamps[1]):
             return _Begun(self._begin(model, pair, gt, is_first=is_first))
-        settled = before.is_settled(now)
         known = self.known.get(pair.name)
         noted = {str(pair.gt): gt.digest} if gt is not None and gt.digest and settled else NOTHING_READ
         if settled and not known:
@@ -301,6 +302,22 @@ class CachedPairs:
         if key and known and key in known:
             return Known(key, before.witness if settled else None)
         return _Begun(self._begin(model, pair, gt, is_first=is_first), key, before, settled)
+
+    def ahead(self, tasks: Iterable[Task]) -> CachedPairs:
+        """The same work, which has looked at the files of these tasks already: many at once take half the time."""
+        now = time.time_ns()
+        found: dict[tuple[str, str], tuple[Ingredients | None, bool]] = {}
+        for task in tasks:
+            for model, pair in task.items():
+                # what went wrong goes wrong again where the pair is begun, as its failure
+                with suppress(Exception):
+                    found[model, pair.name] = self._look(pair, now)
+        return replace(self, looked_at=found)
+
+    def _look(self, pair: Pair, now: int) -> tuple[Ingredients | None, bool]:
+        """What a pair is made of, and whether its stamps will tell of every change."""
+        found = Ingredients.of(pair, self.sources, has_references=self.has_references and pair.is_first)
+        return found, found is not None and found.is_settled(now)
 
     def _begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Any:
         begin = partial(self.pairs.begin, model, pair, gt, is_first=is_first)

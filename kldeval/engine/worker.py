@@ -105,7 +105,7 @@ class NotSaved(NamedTuple):
 class PairWork(Protocol[Begun, Found]):
     """What is done with the maps of each pair: begun one by one, and finished for many at once.
 
-    Work that says `knows_contents` is given ground truths with their digests.
+    Work that looks `ahead` at the pairs of some tasks, all together, is given ground truths with their digests.
     """
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Begun | Failure:
@@ -131,7 +131,9 @@ class TaskWork(Generic[Begun, T]):
     def __call__(self, tasks: Sequence[Task]) -> list[Answer]:
         """The answers for the pairs of some ground truths, in their order."""
         continue_request(self.reading.request)
-        begun = [one for task in tasks for one in self._begin(task)]
+        ahead: Callable[[Sequence[Task]], PairWork[Begun, T]] | None = getattr(self.pairs, "ahead", None)
+        pairs = self.pairs if ahead is None else ahead(tasks)
+        begun = [one for task in tasks for one in self._begin(task, pairs, is_noted=ahead is not None)]
         live = [one for one in begun if not isinstance(one.outcome, Failure | Skipped)]
         finished = iter(self._finish(live))
         found = [
@@ -168,17 +170,16 @@ class TaskWork(Generic[Begun, T]):
             for model, pair in task.items()
         ]
 
-    def _begin(self, task: Task) -> list[Answer]:
+    def _begin(self, task: Task, pairs: PairWork[Begun, T], *, is_noted: bool) -> list[Answer]:
         first = next(iter(task.values()))
         gt: Loaded | Failure | None = None
         if len(task) > 1 and not self.reading.class_maps:
-            is_noted = getattr(self.pairs, "knows_contents", False)
             gt = guarded(partial(_ground_truth, first, self.reading, is_noted=is_noted), first.name, (first.gt,))
         if isinstance(gt, Failure):
             return [Answer(model, pair.name, gt) for model, pair in task.items()]
         begun = []
         for model, pair in task.items():
-            begin = partial(self.pairs.begin, model, pair, gt, is_first=pair.is_first)
+            begin = partial(pairs.begin, model, pair, gt, is_first=pair.is_first)
             work = partial(unless_left_out, begin, pair.name)
             begun.append(Answer(model, pair.name, guarded(work, pair.name, (pair.pred, pair.gt))))
         return begun
