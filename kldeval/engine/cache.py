@@ -307,7 +307,7 @@ class CachedPairs:
         return _Begun(self._begin(model, pair, gt, is_first=is_first), key, before, settled)
 
     def ahead(self, tasks: Iterable[Task]) -> CachedPairs:
-        """The same work, which has looked at the files of these tasks already: many at once take half the time."""
+        """Work that has looked at the files of these tasks already: many at once take half the time."""
         now = time.time_ns()
         found: dict[tuple[str, str], tuple[Ingredients | None, bool]] = {}
         for task in tasks:
