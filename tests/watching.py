@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-NEVER = 600
-"""Looks, a twentieth of a second apart, after which a thing is taken not to happen."""
+NEVER = 3000
+"""Looks, a hundredth of a second apart, after which a thing is taken not to happen."""
 
 
 def happens(condition: Callable[[], bool]) -> bool:
@@ -23,7 +23,7 @@ def happens(condition: Callable[[], bool]) -> bool:
     for _ in range(NEVER):
         if condition():
             return True
-        time.sleep(0.05)
+        time.sleep(0.01)
     return False
 
 

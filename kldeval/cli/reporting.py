@@ -220,7 +220,7 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, s
 
     look = replace(sink.look, strips=strips)
     texts = [(path, pieces(write.name, document) or write(document, look)) for path, write in sink.files]
-    shown = sink.write(document, on_terminal(look))
+    shown = _scores(document) if score_only else sink.write(document, on_terminal(look))
     try:
         for path, text in texts:
             write_atomically(path, text)
@@ -230,7 +230,7 @@ def deliver(document: Document, sink: OutputPlan, *, score_only: bool = False, s
             _say(document, quiet=sink.quiet)
         for line in () if _shows_gates(sink, score_only=score_only) else _fired(document):
             say(line)
-        show(_scores(document) if score_only else shown)
+        show(shown)
         if sink.annotate:
             _annotate(document)
 

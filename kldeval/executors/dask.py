@@ -26,6 +26,7 @@ from distributed import Client, Worker, WorkerPlugin, get_worker
 from kldeval._version import __version__
 from kldeval.dataclass import dataclass
 from kldeval.errors import EngineLost, UsageProblem
+from kldeval.executors import local
 from kldeval.executors.one_by_one import one_by_one
 from kldeval.executors.protocol import most_at_once
 from kldeval.executors.scheduler import wait_for_scheduler
@@ -446,7 +447,10 @@ class WorkOfRun(WorkerPlugin):  # type: ignore[misc]  # the library has no types
         """
         if self._problem is not None:
             raise self._problem
-        return one_by_one(self._work, items) if is_alone else list(self._work(items))
+        if is_alone:
+            return one_by_one(self._work, items)
+        size = most_at_once(self._work, local.LARGEST_CHUNK)  # what is begun together is held together
+        return [one for start in range(0, len(items), size) for one in self._work(items[start : start + size])]
 
 
 def work_on(name: str, packed: bytes, is_alone: bool) -> tuple[list[Any], float]:  # noqa: FBT001

@@ -12,6 +12,7 @@ import subprocess
 import threading
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 pa = late("pyarrow")
 parquet = late("pyarrow.parquet")
 
-pytest.importorskip("fsspec")
-pytest.importorskip("aiohttp")
+pytestmark = pytest.mark.skipif(not all(map(find_spec, ("fsspec", "aiohttp"))), reason="no fsspec, or no aiohttp")
 
 HOME = Path(__file__).parents[2]
 

@@ -153,6 +153,16 @@ def test_stacks_whose_times_never_pass_are_not_kept(seen: LookedAt) -> None:
     assert names_kept(seen.root / "cache") == []
 
 
+def test_stacks_at_urls_are_not_kept(seen: LookedAt) -> None:
+    pytest.importorskip("fsspec")
+    for side, arrays in (("pred", seen.preds), ("gt", seen.gts)):
+        np.save(seen.root / f"{side}.npy", np.stack([*arrays.values()]))
+    stacks = [f"file://{seen.root}/{side}.npy" for side in ("pred", "gt")]
+    with pytest.warns(RuntimeWarning, match=f"{NOT_KEPT}a stack at a URL would be fetched again"):
+        library.evaluate(*stacks, stack=True, cache=seen.root / "cache")
+    assert names_kept(seen.root / "cache") == []
+
+
 @pytest.mark.parametrize("value", [5, True, b"cache", ["cache"], np.zeros(2)], ids=repr)
 @pytest.mark.parametrize("name", ["cache", "save_maps", "output_dir", "manifest"])
 def test_what_names_no_folder_is_refused(seen: LookedAt, name: str, value: Any) -> None:

@@ -13,6 +13,7 @@ import warnings
 import zlib
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -453,6 +454,24 @@ def test_tasks_take_a_second_or_two(client: Client, maps: tuple[Path, Path], sec
     sizes = [len(future.names) for future in client.submitted]
     assert max(sizes) == largest
     assert sizes[0] == sizes[-1] == 1
+
+
+def test_a_worker_holds_few_maps_of_a_task_at_a_time(
+    client: Client, maps: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was counted of tiny maps is larger than these, and thousands of them are a task."""
+    finish, sizes = resolve_name("kldeval.engine.worker:Scoring.finish"), set()
+
+    def noted(self: Any, begun: Any) -> Any:
+        sizes.add(len(begun))
+        return finish(self, begun)
+
+    monkeypatch.setattr("kldeval.engine.worker.Scoring.finish", noted)
+    monkeypatch.setattr("kldeval.executors.local.LARGEST_CHUNK", 2)
+    client.clock.seconds_of_map = 0.001
+    assert scored(client, maps) == []
+    assert max(len(future.names) for future in client.submitted) == 4
+    assert sizes == {1, 2}
 
 
 def test_workers_of_another_version_are_refused_and_of_other_arithmetic_noted(

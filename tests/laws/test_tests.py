@@ -45,6 +45,44 @@ def test_no_test_asserts_how_long_a_thing_takes() -> None:
     assert offenders == []
 
 
+HEAVY = {
+    "aiohttp",
+    "jsonschema",
+    "matplotlib",
+    "mpmath",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "torch",
+    "torchmetrics",
+    "xarray",
+    "zarr",
+}
+"""Libraries that take a tenth of a second to a second to import, and may leave a thread that forbids forks."""
+
+LATE = {"exact.py", "tensor_maps.py"}
+"""What tests import by `late` themselves, and so may import them."""
+
+
+def heavy_imports(parsed: ast.Module) -> Iterator[str]:
+    """The heavy libraries that importing a file of tests imports, by a statement or to see whether they are there."""
+    for node in parsed.body:
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        elif not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.If):
+            names = re.findall(r"importorskip\([\"'](\w+)", ast.unparse(node))
+        yield from HEAVY & {name.partition(".")[0] for name in names}
+
+
+def test_heavy_libraries_are_imported_late() -> None:
+    """Every process of pytest imports every file of tests before the first test runs: `late("torch")` waits."""
+    found = {path.name: names for path, tree in trees().items() if (names := set(heavy_imports(tree)))}
+    assert found.keys() == LATE, found
+
+
 def inner_names(tree: ast.AST) -> Iterator[str]:
     """What a file imports of the package that is not public: all but `kldeval.NAME`, `kldeval.torch` and its errors."""
     for node in statements(tree):
