@@ -213,8 +213,9 @@ def test_what_is_written_is_forced_onto_the_disk_at_the_end(floats: LookedAt, mo
 def test_a_member_of_another_name_has_a_row_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Although it holds the same: what is read of a name may depend on it."""
     rng = np.random.default_rng(3)
-    maps = {name: rng.random(SHAPE) for name in IMAGES}
-    np.savez(tmp_path / "p.npz", **{f"{name}_{kind}": maps[name] for name in IMAGES for kind in ("old", "new")})
+    maps: dict[str, Any] = {name: rng.random(SHAPE) for name in IMAGES}
+    twice: dict[str, Any] = {f"{name}_{kind}": maps[name] for name in IMAGES for kind in ("old", "new")}
+    np.savez(tmp_path / "p.npz", **twice)
     np.savez(tmp_path / "g.npz", **maps)
     scored = recorded(monkeypatch, "kldeval.scoring.evaluator.Evaluator.begin")
     for kind, n_scored in (("old", 3), ("old", 3), ("new", 6)):
