@@ -7,6 +7,7 @@ of all that its pairs have in common. A file is not read again if its stamp tell
 from __future__ import annotations
 
 import json
+import os
 import time
 import warnings
 from collections import deque
@@ -213,7 +214,7 @@ class Ingredients(NamedTuple):
         return [*map(stamp_of, self.files)] == self.stamps
 
     def key(self, limits: Limits, *, is_fresh: bool = False, read: Mapping[str, str] = NOTHING_READ) -> str:
-        """The SHA-256 of the contents of all ingredients; those that are not among what was `read` are read.
+        """The SHA-256 of names and contents of all ingredients; those that are not among what was `read` are read.
 
         `is_fresh`: nothing that is kept of members counts. The key is "" where one cannot be read, whose row is not
         kept.
@@ -231,7 +232,9 @@ class Ingredients(NamedTuple):
                     next(files)
                     contents.append((part.name, contents_digest(part, limits, is_fresh=is_fresh)))
                 else:
-                    contents.append(read.get(next(files)) or contents_digest(part, limits))
+                    file = next(files)
+                    # the reader is that of the suffix, and of raw values the name may tell the shape
+                    contents.append((file.rpartition(os.sep)[2], read.get(file) or contents_digest(part, limits)))
         except (OSError, KldevalError):
             return ""
         return sha256(repr(contents).encode()).hexdigest()
