@@ -328,6 +328,10 @@ def something_happens(seen: LookedAt, cache: Path, rng: random.Random) -> None:
         np.save(one, values.astype(np.float32))
         os.utime(one, ns=(times.st_atime_ns, times.st_mtime_ns))
 
+    def link() -> None:
+        one.unlink()
+        one.hardlink_to(other)
+
     def damage() -> None:
         for path in segments:
             data = bytearray(path.read_bytes())
@@ -339,7 +343,7 @@ def something_happens(seen: LookedAt, cache: Path, rng: random.Random) -> None:
         *[write] * 4,
         lambda: os.utime(one),
         lambda: (one.rename(seen.root / "x"), other.rename(one), (seen.root / "x").rename(other)),
-        lambda: (one.unlink(), one.hardlink_to(other)),
+        link,
         lambda: seen.fixations.write_text("\n".join(seen.fixations.read_text().splitlines()[:-1])),
         *[damage] * 3,
         lambda: shutil.rmtree(cache, ignore_errors=True),
