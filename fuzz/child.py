@@ -32,8 +32,8 @@ def main() -> int:
     for line in sys.stdin:
         reader, _, name = line.rstrip("\n").partition(" ")
         started = time.process_time()  # other programs may have the cores
-        verdict = _verdict(reader, Path(name))
-        print(json.dumps({**verdict, "seconds": time.process_time() - started}), flush=True)
+        found = verdict(reader, Path(name))
+        print(json.dumps({**found, "seconds": time.process_time() - started}), flush=True)
     return 0
 
 
@@ -44,7 +44,8 @@ def _bound_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
-def _verdict(reader: str, path: Path) -> dict[str, str]:
+def verdict(reader: str, path: Path) -> dict[str, str]:
+    """What became of a file, and more of that in words; only a refusal in one line that names it is none of a fault."""
     from kldeval.errors import KldevalError
 
     try:
