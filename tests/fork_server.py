@@ -8,10 +8,10 @@ signal.
 
 What differs from a fresh process: modules are imported already, and a pair was scored; the hash seed is one for all;
 `sys.flags` and `sys.orig_argv` are this server's, and so is the parent; descriptors above 2 are not handed on; a signal
-that is sent to the client alone ends the client, and with it, by SIGKILL, the command. So tests of imports, of
-start-up, of threads of libraries and of signals that come from outside start a true process. The client becomes one by itself where the
-environment says something else about the start of Python or of a library than this server's, where another `kldeval`
-is nearer, in another session, and for whatever else is not of the two kinds above.
+that is sent to the client alone ends the client, and with it, by SIGKILL, the command. So tests of imports, of start-
+up, of threads of libraries and of signals that come from outside start a true process. The client becomes one by itself
+where the environment says something else about the start of Python or of a library than this server's, where another
+`kldeval` is nearer, in another session, and for whatever else is not of the two kinds above.
 """
 
 from __future__ import annotations
