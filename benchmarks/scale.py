@@ -185,6 +185,13 @@ def _cache(root: Path) -> Iterator[tuple[str, str, str]]:
     _seconds(*maps, "--cache", root / "cache-small")
     warm = min(_seconds(*maps, "--cache", root / "cache-small") for _ in range(3))
     yield "cache, warm, 4000 pairs", f"{warm:.2f} s", "<= 0.5 s"
+    audit = ("audit", *maps, "--limit", "1000", "--jobs", "1")
+    plain, cold, again = (_cpu_seconds(*audit, *to) for to in ((), *2 * [("--cache", root / "cache-audit")]))
+    yield (
+        "cache, audit of 1000 pairs, cold and warm / without",
+        f"{cold / plain:.2f}, {again / plain:.2f}",
+        "<= 1.1, <= 0.5",
+    )
 
 
 def _merging(root: Path, *, large: bool) -> Iterator[tuple[str, str, str]]:

@@ -13,6 +13,7 @@ from kldeval.dataclass import NamedTuple
 from kldeval.detached import values_file
 from kldeval.regular import open_regular
 from kldeval.suffixes import is_store
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     import hashlib
@@ -46,8 +47,8 @@ class Stamp(NamedTuple):
     inode: int
 
 
-ABSENT = Stamp(-1, 0, 0, 0)
-"""The stamp of a file that is not there."""
+ABSENT, ELSEWHERE = Stamp(-1, 0, 0, 0), Stamp(-2, 0, 0, 0)
+"""The stamps of a file that is not there, and of a URL, which tells nothing."""
 
 
 def stamp_of(path: Path | str) -> Stamp | None:
@@ -55,7 +56,7 @@ def stamp_of(path: Path | str) -> Stamp | None:
     try:
         found = os.stat(path)  # noqa: PTH116 - done for every file of a run: four times as fast as of a Path
     except OSError:
-        return ABSENT
+        return ELSEWHERE if is_url(path) else ABSENT
     if not stat.S_ISREG(found.st_mode):
         return None
     changed = found.st_ctime_ns if _notes_changes(found.st_dev) else NEVER_SETTLED
@@ -96,7 +97,7 @@ def is_settled(stamp: Stamp, now_ns: int | None = None) -> bool:
     (True, False)
     """
     now_ns = time.time_ns() if now_ns is None else now_ns
-    return now_ns - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
+    return stamp != ELSEWHERE and now_ns - max(stamp.mtime_ns, stamp.ctime_ns) > SETTLED_NS
 
 
 class Request(NamedTuple):

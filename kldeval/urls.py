@@ -12,7 +12,7 @@ No scheme has an underscore, but some names of fsspec's file systems have.
 """
 
 
-def is_url(path: Path) -> bool:
+def is_url(path: Path | str) -> bool:
     """Whether a path was typed as a URL."""
     return URL.match(str(path)) is not None
 

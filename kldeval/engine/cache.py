@@ -7,6 +7,7 @@ of all that its pairs have in common. A file is not read again if its stamp tell
 from __future__ import annotations
 
 import json
+import os
 import time
 import warnings
 from collections import deque
@@ -22,11 +23,11 @@ import numpy as np
 
 from kldeval.data.containers import OF_VIDEOS
 from kldeval.data.load import SUFFIX, sidecar_of
-from kldeval.data.readers.members import contents_digest
+from kldeval.data.readers.members import contents_digest, held, is_elsewhere
 from kldeval.data.readers.stored import Limits
 from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.detached import values_file
-from kldeval.digests import ABSENT, Noting, Stamp, is_settled, stamp_of
+from kldeval.digests import ABSENT, ELSEWHERE, Noting, Stamp, is_settled, stamp_of
 from kldeval.engine.store import Store
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
 from kldeval.errors import KldevalError
@@ -213,7 +214,7 @@ class Ingredients(NamedTuple):
         return [*map(stamp_of, self.files)] == self.stamps
 
     def key(self, limits: Limits, *, is_fresh: bool = False, read: Mapping[str, str] = NOTHING_READ) -> str:
-        """The SHA-256 of the contents of all ingredients; those that are not among what was `read` are read.
+        """The SHA-256 of names and contents of all ingredients; those that are not among what was `read` are read.
 
         `is_fresh`: nothing that is kept of members counts. The key is "" where one cannot be read, whose row is not
         kept.
@@ -231,7 +232,9 @@ class Ingredients(NamedTuple):
                     next(files)
                     contents.append((part.name, contents_digest(part, limits, is_fresh=is_fresh)))
                 else:
-                    contents.append(read.get(next(files)) or contents_digest(part, limits))
+                    file = next(files)
+                    # the reader is that of the suffix, and of raw values the name may tell the shape
+                    contents.append((file.rpartition(os.sep)[2], read.get(file) or contents_digest(part, limits)))
         except (OSError, KldevalError):
             return ""
         return sha256(repr(contents).encode()).hexdigest()
@@ -286,7 +289,10 @@ class CachedPairs:
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> _Begun | Known:
         """What is begun of a pair, with the digests of its files."""
-        before, settled = self.looked_at.get((model, pair.name)) or self._look(pair, time.time_ns())
+        looked = self.looked_at.get((model, pair.name))
+        if pair.place is None and (is_elsewhere(pair.pred) or is_elsewhere(pair.gt)):
+            pair, looked = replace(pair, pred=held(pair.pred, self.limits), gt=held(pair.gt, self.limits)), None
+        before, settled = looked or self._look(pair, time.time_ns())
         if before is None or (gt is not None and gt.stamp != before.stamps[1]):
             return _Begun(self._begin(model, pair, gt, is_first=is_first))
         known = self.known.get(pair.name)
@@ -304,7 +310,7 @@ class CachedPairs:
         return _Begun(self._begin(model, pair, gt, is_first=is_first), key, before, settled)
 
     def ahead(self, tasks: Iterable[Task]) -> CachedPairs:
-        """The same work, which has looked at the files of these tasks already: many at once take half the time."""
+        """Work that has looked at the files of these tasks already: many at once take half the time."""
         now = time.time_ns()
         found: dict[tuple[str, str], tuple[Ingredients | None, bool]] = {}
         for task in tasks:
@@ -526,6 +532,8 @@ def warn_of_unkept(tasks: Sequence[Task], sources: AuxiliarySources | None, why:
 def _why_unkept(pair: Pair, found: Ingredients | None) -> str:
     if found is None:
         return "maps, or what stands beside them, are in memory or are folders (zarr)"
+    if pair.place is not None and ELSEWHERE in found.stamps:
+        return "a stack at a URL would be fetched again for each of its maps; copy it to this machine"
     newest = max(max(stamp.mtime_ns, stamp.ctime_ns) for stamp in found.stamps)
     if not _may_be_read_twice(pair, None, Limits()) and newest > time.time_ns() + AHEAD_NS:
         return "stacks and videos are known by their times, which are in the future, or their file system has none"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded, Reading, in_order_of, load_map, load_pair, reading_for
 from kldeval.data.nodata import check_tags
-from kldeval.data.readers.members import contents_digest
+from kldeval.data.readers.members import contents_digest, held, is_elsewhere
 from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
 from kldeval.dataclass import NamedTuple, dataclass
-from kldeval.digests import Noting, continue_request, is_settled, stamp_of
+from kldeval.digests import ABSENT, Noting, continue_request, is_settled, stamp_of
 from kldeval.errors import KldevalError, LeftOut, MapProblem, printable
 from kldeval.memory import MapInMemory, Member
 from kldeval.normalization.chain import class_axis
@@ -174,6 +174,10 @@ class TaskWork(Generic[Begun, T]):
         first = next(iter(task.values()))
         gt: Loaded | Failure | None = None
         if len(task) > 1 and not self.reading.class_maps:
+            if is_noted and first.place is None and is_elsewhere(first.gt):
+                file = held(first.gt, Limits(**self.reading.bounds))
+                task = {model: replace(pair, gt=file) for model, pair in task.items()}
+                first = replace(first, gt=file)
             gt = guarded(partial(_ground_truth, first, self.reading, is_noted=is_noted), first.name, (first.gt,))
         if isinstance(gt, Failure):
             return [Answer(model, pair.name, gt) for model, pair in task.items()]
@@ -256,7 +260,7 @@ def _ground_truth(pair: Pair, reading: Reading, *, is_noted: bool) -> Loaded:
     if isinstance(pair.gt, MapInMemory):
         return load_map(pair.gt, reading, pair.place)
     stamp = stamp_of(pair.gt.path if isinstance(pair.gt, Member) else pair.gt)
-    is_young = stamp is not None and stamp.size >= 0 and not is_settled(stamp)
+    is_young = stamp is not None and stamp != ABSENT and not is_settled(stamp)
     digest = contents_digest(pair.gt, Limits(**reading.bounds)) if is_young and pair.place is None else ""
     if is_noted and not is_young:
         with Noting() as read:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -276,6 +277,10 @@ def merge_classes(tables: Sequence[Sequence[ClassRow]], *, sums: bool) -> tuple[
 
 Means = dict[str, dict[str, float]]
 """The headline of each metric by its key, for each reference by its name."""
+
+
+LACKING_REFERENCE = re.compile(r"there is no [\w ]+ row: only \d+ of \d+ maps are those ")
+"""How a note begins that says why a reference is missing."""
 
 
 class ReferencesHeld:

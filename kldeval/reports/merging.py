@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kldeval.errors import UsageProblem
 from kldeval.grammar import differences, signature_parts, split_call, unknown, with_fixation_count
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
-from kldeval.reports.aggregate import merge_classes, summarise_groups, summarise_means
+from kldeval.reports.aggregate import LACKING_REFERENCE, merge_classes, summarise_groups, summarise_means
 from kldeval.reports.collected import RowsInMemory
 from kldeval.reports.mixed_densities import with_mixed_densities
 from kldeval.reports.ways import with_ways
@@ -64,7 +64,7 @@ def merge(reports: Mapping[str, Report], counts: Mapping[str, int] | None = None
         if key not in ("shard", "context") and all(report.provenance.get(key) == value for report in every)
     }
     said = {file: report.notes for file, report in reports.items()}
-    notes = tuple(merged_notes(said, counts) if is_sharded else _notes(reports))
+    notes = tuple(_notes_of_shares(said, counts, rows) if is_sharded else _notes(reports))
     tables = [report.classes for report in every if report.classes]
     are_whole = all(row.sums.keys() >= row.values.keys() for table in tables for row in table)
     if len(every) > 1 and not are_whole:
@@ -218,6 +218,14 @@ def merged_notes(notes: Mapping[str, Sequence[str]], counts: Mapping[str, int]) 
             found[form] = found.get(form, 0) + count
             order[-1].append(form)
     return [_told(form, found[form], total) for form in _in_order(order)]
+
+
+def _notes_of_shares(said: Mapping[str, Sequence[str]], counts: Mapping[str, int], rows: Rows) -> Iterator[str]:
+    """The notes of all shares; which references are lacking is said of all maps: a share that has them says nothing."""
+    for note in merged_notes(said, counts):
+        if not LACKING_REFERENCE.match(note):
+            yield note
+    yield from rows.facts.held.notes()
 
 
 def _told(form: str, count: int, total: int) -> str:

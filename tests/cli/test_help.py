@@ -9,6 +9,7 @@ import click
 import pytest
 from command_line import kldeval
 from looping import each_of
+from report_files import FORMATS
 
 from kldeval.cli.help import GROUPS, RARE, GroupedCommand
 from kldeval.cli.main import COMMANDS
@@ -46,3 +47,13 @@ def test_groups_name_an_option_once_and_rare_ones_have_a_group() -> None:
 def test_examples_stand_on_top() -> None:
     text = kldeval("evaluate", "--help").out
     assert text.index("kldeval pred_dir gt_dir --norm flatten-softmax\n") < text.index("What is measured:")
+
+
+def test_the_help_names_every_format() -> None:
+    def named(command: str) -> set[str]:
+        said = " ".join(kldeval(command, "--help").out.partition("--format NAME")[2].split())
+        return set(re.findall(r"\w+", said.partition(" [default: table]")[0])) - {"or"}
+
+    assert named("evaluate") == set(FORMATS)
+    assert named("audit") == set(FORMATS) - {"jsonl", "scores"}
+    assert named("fit") == named("identify") == {"table", "json", "html", "latex", "markdown"}

@@ -147,6 +147,30 @@ def test_what_is_scored_is_not_read_again_to_be_known(
     assert len({name for name, *_ in noted}) == len(noted) == 3 * (models + 1)
 
 
+@pytest.mark.parametrize("models", [1, 2])
+def test_maps_at_urls_are_known_by_what_came_of_them(
+    seen: LookedAt, models: int, scored: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing tells whether they changed: each is fetched again, once for all models."""
+    fsspec = pytest.importorskip("fsspec")
+    folders = [*seen.maps] if models == 1 else [second_model(seen), *seen.maps]
+    places = [f"file://{folder}" for folder in folders]
+    assert fsspec.filesystem("file").isdir(str(folders[0]))
+    fetched = recorded(monkeypatch, "kldeval.data.containers.remote.read")
+    new = run(*places, "--jobs", "1")
+    first = run(*places, "--jobs", "1", "--cache", seen.root / "cache")
+    again = run(*places, "--jobs", "1", "--cache", seen.root / "cache")
+    assert new == first == again
+    assert len(scored.names) == 2 * 3 * models
+    assert len(fetched) == 3 * 3 * (models + 1)
+    changed = sorted(folders[0].iterdir())[1]
+    changed.write_bytes(sorted(folders[0].iterdir())[2].read_bytes())
+    scored.names.clear()
+    assert run(*places, "--jobs", "1", "--cache", seen.root / "cache") == run(*places, "--jobs", "1")
+    assert scored.names.count(changed.stem) == 1 + models
+    assert len(scored.names) == 1 + 3 * models
+
+
 def test_a_further_model_is_the_only_one_that_is_scored(seen: LookedAt, scored: Scored) -> None:
     pred, gt = seen.maps
     run(pred, gt, "--cache", seen.root / "cache")

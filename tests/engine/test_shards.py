@@ -61,6 +61,22 @@ def test_the_shares_together_are_the_whole_run(seen: LookedAt, arguments: tuple[
         assert of(out) == of(whole.out)
 
 
+@pytest.mark.parametrize("alone", ["a", "b", "ab", "abc"])
+def test_a_ceiling_that_some_maps_lack_is_noted_of_all(seen: LookedAt, alone: str) -> None:
+    """With how many of all maps have one, and the first that has none, whichever shares they are in."""
+    header, *rows = seen.fixations.read_text().splitlines()
+    only = {name: next(row for row in rows if row.startswith(f"{name},")).rpartition(",")[2] for name in alone}
+    kept = [row for row in rows if only.get(row[0], row.rpartition(",")[2]) == row.rpartition(",")[2]]
+    seen.fixations.write_text("\n".join([header, *kept]) + "\n")
+    words = ("-m", "kld,nss", "--baselines", "--fixations", str(seen.fixations))
+    whole = kldeval(*seen.maps, *words, "--format", "json")
+    assert "there is no ceiling row: only" in whole.out
+    for count in (1, 2, 3, 5):
+        code, out, err = merged(seen, count, *words)
+        assert (code, whole.code) == (0, 0), err
+        assert of(out) == of(whole.out)
+
+
 def test_what_has_no_partner_is_in_the_first_share(seen: LookedAt) -> None:
     np.save(seen.root / "gt" / "lone.npy", np.ones((2, 2)))
     whole = kldeval(*seen.maps, "--format", "json")

@@ -7,10 +7,12 @@ import os
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 from command_line import kldeval as run_in_this_process
+from every import all_metrics, steps
 from looping import each_of
 from programs import make_kldeval
 
@@ -69,6 +71,22 @@ def test_python_examples(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whatever_is_public_has_an_example(name: str) -> None:
     """The examples themselves run with the tests of their modules."""
     assert ">>> " in (getattr(kldeval, name).__doc__ or "")
+
+
+def quoted() -> set[str]:
+    """Every name between backquotes in the documentation, also within `metric(option=value)` and `step+step`."""
+    spans = (span for page in PAGES for span in re.findall(r"`([^`\n]+)`", page.read_text()))
+    return {name for span in spans for name in re.findall(r"[\w-]+", span)}
+
+
+def test_every_metric_and_step_is_somewhere_in_the_documentation() -> None:
+    assert {*all_metrics(), *steps()} - quoted() == set()
+
+
+def test_the_readme_lists_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys() - {"dev"}
+    listed = (ROOT / "README.md").read_text().partition("What few need is installed on demand")[2].partition("\n\n")[0]
+    assert extras - set(re.findall(r"`(\w+)`", listed)) == set()
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -14,6 +14,7 @@ from kldeval.data.readers.stored import unreadable
 from kldeval.digests import file_digest, kept_by
 from kldeval.errors import KldevalError, MapProblem
 from kldeval.memory import BytesInMemory, MapInMemory, Member
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,16 @@ def with_contents(path: Member, limits: Limits) -> Member:
         return path
 
 
+def is_elsewhere(path: MapFile) -> bool:
+    """Whether a map is at a URL, or in a file there."""
+    return isinstance(path, Member) and is_url(path.path)
+
+
+def held(path: MapFile, limits: Limits) -> MapFile:
+    """A map with its contents where it is elsewhere, so that all who look at it see the same; any other as it is."""
+    return with_contents(path, limits) if isinstance(path, Member) and is_elsewhere(path) else path
+
+
 def _contents(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
     by = kept_by(member.path)
     # what changed in a folder, such as a zarr store, nothing tells
@@ -62,7 +73,9 @@ def _contents(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
 
 
 def contents_digest(path: Path | Member, limits: Limits, *, is_fresh: bool = False) -> str:
-    """The SHA-256 of what is read of a map: of a file its bytes, of a member its own; `is_fresh`: nothing that is kept.
+    """The SHA-256 of what is read of a map: of a file its bytes, of a member its own.
+
+    `is_fresh`: what is kept of a file for its next member does not count; what a member holds is what it is.
 
     Raises:
         OSError: the file cannot be read.
@@ -72,7 +85,7 @@ def contents_digest(path: Path | Member, limits: Limits, *, is_fresh: bool = Fal
         return file_digest(path)
     from hashlib import sha256
 
-    found = _read.__wrapped__(path, limits, None) if is_fresh else fetched(path, limits)
+    found = _read.__wrapped__(path, limits, None) if is_fresh and path.held is None else fetched(path, limits)
     if isinstance(found, BytesInMemory):
         return sha256(found.data).hexdigest()
     if not isinstance(found, MapInMemory):
