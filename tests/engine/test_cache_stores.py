@@ -219,7 +219,15 @@ def test_a_member_of_another_name_has_a_row_of_its_own(tmp_path: Path, monkeypat
     np.savez(tmp_path / "g.npz", **maps)
     scored = recorded(monkeypatch, "kldeval.scoring.evaluator.Evaluator.begin")
     for kind, n_scored in (("old", 3), ("old", 3), ("new", 6)):
-        words = (tmp_path / "p.npz", tmp_path / "g.npz", "--pred-name", f"{{name}}_{kind}", "--allow-extra")
+        words = (
+            tmp_path / "p.npz",
+            tmp_path / "g.npz",
+            "--pred-name",
+            f"{{name}}_{kind}",
+            "--allow-extra",
+            "--jobs",
+            "1",
+        )
         assert kldeval(*words, "--cache", tmp_path / "cache").code == 0
         assert len(scored) == n_scored
 
