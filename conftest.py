@@ -35,19 +35,23 @@ def has_doctests(path: Path) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run files that name torch first, which takes a second to import and makes a process heavy to fork."""
-    items.sort(key=lambda item: not names_torch(item.path))
+    """Run files that name torch first, and those that hold slow tests last: they are handed out from both ends."""
+    items.sort(key=lambda item: place_of(item.path))
 
 
 @cache
-def names_torch(path: Path) -> bool:
-    """Whether the text of a file does."""
-    return "torch" in path.read_text(encoding="utf-8")
+def place_of(path: Path) -> int:
+    """Where a file stands: torch takes a second to import, and makes a process heavy to fork."""
+    text = path.read_text(encoding="utf-8")
+    return 0 if "torch" in text else 2 if "mark.slow" in text else 1
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hand out files from both ends: every second process begins with the last one, so that it needs no torch."""
+    """Hand out files from both ends: every second process begins with the last one, so that it needs no torch.
+
+    They meet among files that take a moment, so that no process has long to wait for the end of the other.
+    """
     from xdist.scheduler import LoadFileScheduling
 
     class FromBothEnds(LoadFileScheduling):

@@ -6,12 +6,12 @@ group, runs `-m kldeval ...` or `-c CODE ...` as `__main__`, and ends as Python 
 the exit, flushes the standard streams, and dies of the signal that it dies of. The client leaves with its exit code or
 signal.
 
-What differs from a fresh process: modules are imported already; the hash seed is one for all; `sys.flags` and
-`sys.orig_argv` are this server's, and so is the parent; descriptors above 2 are not handed on; a signal that is sent to
-the client alone ends the client, and with it, by SIGKILL, the command. So tests of imports, of start-up, of threads of
-libraries and of signals that come from outside start a true process. The client becomes one by itself where the
-environment says something else about the start of Python or of a library than this server's, where another `kldeval`
-is nearer, in another session, and for whatever else is not of the two kinds above.
+What differs from a fresh process: modules are imported already, and a pair was scored; the hash seed is one for all;
+`sys.flags` and `sys.orig_argv` are this server's, and so is the parent; descriptors above 2 are not handed on; a signal
+that is sent to the client alone ends the client, and with it, by SIGKILL, the command. So tests of imports, of start-
+up, of threads of libraries and of signals that come from outside start a true process. The client becomes one by itself
+where the environment says something else about the start of Python or of a library than this server's, where another
+`kldeval` is nearer, in another session, and for whatever else is not of the two kinds above.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import types
@@ -114,6 +115,23 @@ def import_what_runs_need() -> None:
     own = [".".join(path.parts).removesuffix(".__init__") for path in paths if not path.as_posix().startswith(LATE)]
     for name in (*OFTEN, *own):
         importlib.import_module(name)
+
+
+def run_once() -> None:
+    """Score a pair, as most runs do: what Python compiles and libraries build on the way is not built in every fork.
+
+    What functions of the program keep is forgotten again: it may hang on the folder or the environment of a run.
+    """
+    numpy, main = importlib.import_module("numpy"), importlib.import_module("kldeval.cli.main")
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        paths = [f"{folder}/{side}.npy" for side in ("pred", "gt")]
+        for path in paths:
+            numpy.save(path, numpy.arange(1, 7, dtype="u1").reshape(2, 3))
+        assert main.run_arguments(paths) == 0
+    for name in [name for name in sys.modules if name.startswith("kldeval")]:
+        for value in vars(sys.modules[name]).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
 
 
 # the server
@@ -304,6 +322,7 @@ def start() -> None:
     at_start = said_at_start(dict(os.environ))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal interrupts the tests, and they end this process
     import_what_runs_need()
+    run_once()
     gc.collect()
     gc.freeze()
     server = Server(Path(sys.argv[1]), int(sys.argv[2]), at_start, settled)

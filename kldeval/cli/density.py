@@ -43,7 +43,7 @@ class DensityOptions(ReadingOptions, ProgressOptions, EngineOptions):
     repeats: str = option(type=click.Choice(["count", "once"]), default="count", help="Fixations of a pixel [count].")
     size: str | None = text_option("WxH", "Of the images, where the fixations do not say.")
     like: Path | None = option(type=FOLDER, metavar="DIR", help="Maps that have the images' sizes and names.")
-    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Threads [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Workers [default: one per core].")
     quiet: bool = option("-q", "--quiet", is_flag=True, help="Errors only.")
 
 

@@ -55,7 +55,7 @@ class IdentifyOptions(
     color: str | None = text_option("HOW", "Maps whose colour channels differ: luma, mean or first [default: error].")
     format_: str = option("--format", default="table", metavar="NAME", help_of=answers_help)
     quiet: bool = option("-q", "--quiet", is_flag=True, help="No progress on stderr, errors only.")
-    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Threads [default: one per core].")
+    jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Workers [default: one per core].")
 
 
 @click.command("identify", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})

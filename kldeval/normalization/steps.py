@@ -245,7 +245,7 @@ def clip(values: LazyMap, *, min: float | None = None, max: float | None = None)
 
 @STEPS.add("max")
 def divide_by_max(values: LazyMap) -> LazyMap:
-    """Every value divided by the largest."""
+    """Every value divided by the largest: x / max."""
     values, high = _nonzero(values, values.min_max()[1])
     return values.map(lambda x, high: x / high, high)
 

@@ -37,8 +37,9 @@ import json
 import sys
 from dataclasses import astuple
 from command_line import kldeval
-from kldeval.data.containers import downloads
+from kldeval.data.containers import downloads, remote
 downloads.FIRST_PAUSE = 0.0
+remote.SECONDS_OF_SILENCE = float(sys.argv[2])
 print(json.dumps({name: astuple(kldeval(*words)) for name, words in json.loads(sys.argv[1]).items()}))
 """
 """In a process of its own, for its file system starts threads."""
@@ -50,6 +51,7 @@ class Server(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     root = Path()
     asked: dict[str, int]
+    released: threading.Event
 
     def log_message(self, *_arguments: object) -> None:
         return
@@ -109,6 +111,12 @@ class Server(BaseHTTPRequestHandler):
         self.send(200, data[: len(data) // 2], len(data))
         self.close_connection = True
 
+    def stalls(self, data: bytes) -> None:
+        """Sends no more after a while, and does not say so."""
+        self.send(200, data[: len(data) // 2], len(data))
+        self.released.wait(60)
+        self.close_connection = True
+
     def recovers(self, data: bytes) -> None:
         self.asked[self.path] = self.asked.get(self.path, 0) + 1
         if self.asked[self.path] <= 2:
@@ -133,7 +141,7 @@ class Server(BaseHTTPRequestHandler):
 @contextmanager
 def serving(root: Path, certificate: Path | None = None) -> Iterator[str]:
     """The server, by its URL."""
-    handler = type("Own", (Server,), {"root": root, "asked": {}})
+    handler = type("Own", (Server,), {"root": root, "asked": {}, "released": (released := threading.Event())})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -142,6 +150,7 @@ def serving(root: Path, certificate: Path | None = None) -> Iterator[str]:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http{'s' * bool(certificate)}://localhost:{server.server_port}"
+        released.set()
         server.shutdown()
 
 
@@ -198,9 +207,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, st
     }
 
 
-def run(words: dict[str, list[str]], **environment: str) -> Any:
+def run(words: dict[str, list[str]], patience: float = 60, **environment: str) -> Any:
     done = subprocess.run(
-        [*python(), "-c", ASK, json.dumps(words)],
+        [*python(), "-c", ASK, json.dumps(words), str(patience)],
         env={**os.environ, "PYTHONPATH": f"{HOME}{os.pathsep}{HOME / 'tests'}", **environment},
         capture_output=True,
         text=True,
@@ -288,6 +297,18 @@ def test_fixations_that_do_not_come_whole_are_no_shorter_list(
     why = f"cannot be read: {WHY[manner].format(half=size // 2, size=size)}"
     why = "does not exist" if manner == "lost" else why
     assert answers[f"list, {manner}"] == (2, "", f"kldeval: %W%/{manner}/fixb.csv {why}\n")
+
+
+@pytest.mark.slow
+def test_a_server_that_stops_sending_is_given_up(tmp_path: Path) -> None:
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", np.eye(3) + 1)
+    with serving(tmp_path) as web:
+        words = [f"{web}/stalls/b.npy", str(tmp_path / "a.npy"), "--score-only"]
+        code, out, err = run({"stalls": words}, patience=0.1)["stalls"]
+    assert (code, out) == (1, "")
+    assert err.startswith(f"kldeval: b: {web}/stalls/b.npy: ")
+    assert err.endswith(", 3 times\n")
 
 
 def test_names_of_the_web_are_unquoted_and_a_query_is_none_of_them(answers: dict[str, tuple[int, str, str]]) -> None:

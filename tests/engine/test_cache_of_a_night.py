@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import shutil
 import time
 import warnings
@@ -182,6 +183,16 @@ def test_a_home_folder_that_no_shell_has_seen_is_no_folder_here(
     assert not (tmp_path / "~").exists()
 
 
+def floats(seen: LookedAt) -> tuple[Path, Path]:
+    """The maps as files that are all of one size."""
+    folders = seen.root / "npy" / "pred", seen.root / "npy" / "gt"
+    for folder, arrays in zip(folders, (seen.preds, seen.gts), strict=True):
+        folder.mkdir(parents=True)
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array.astype(np.float32))
+    return folders
+
+
 def overwrite(path: Path) -> None:
     """Put other contents of the same size there, and restore the time of modification."""
     before, old = path.stat(), path.read_bytes()
@@ -220,12 +231,7 @@ def test_a_file_system_without_times_of_change_is_not_trusted(
     mounts.write_text(f"36 35 0:7654 / /mnt rw shared:1 - {kind} host:/maps rw\n22 27 0:21 / /proc rw - proc proc rw\n")
     monkeypatch.setattr("kldeval.digests._MOUNTS", str(mounts))
     poor_stat(monkeypatch, seen.root, st_ctime_ns=lambda found: found.st_mtime_ns, st_ino=0, st_dev=device)
-    maps = [seen.root / "npy" / side for side in ("pred", "gt")]
-    for folder, arrays in zip(maps, (seen.preds, seen.gts), strict=True):
-        folder.mkdir(parents=True)
-        for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array)
-    cache = seen.root / "cache"
+    maps, cache = floats(seen), seen.root / "cache"
     first = kldeval(*maps, "--cache", cache, "--format", "json")
     overwrite(maps[0] / "b.npy")
     new = kldeval(*maps, "--format", "json")
@@ -300,3 +306,60 @@ def test_a_clock_that_is_wrong_costs_time_alone(seen: LookedAt, days: int, monke
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert run(seen, "--cache", cache) == run(seen)
     assert names_kept(cache) == ["a", "b", "b", "c"]
+
+
+NIGHT = (
+    "{pred} {gt} -m kld,sauc --fixations {fixations}",
+    "{pred} {gt} --baselines -m kld,cc --empty-pred uniform",
+    "audit {pred} {gt} --convention mit,exact,scipy",
+)
+
+
+def something_happens(seen: LookedAt, cache: Path, rng: random.Random) -> None:
+    """A map is written, swapped or linked, a list of fixations or a segment of the cache changes."""
+    folders = [seen.root / "npy" / side for side in ("pred", "gt")]
+    one, other = (rng.choice(folders) / f"{image}.npy" for image in rng.sample(IMAGES, 2))
+    times, segments = one.stat(), sorted(cache.rglob("*.jsonl"))
+
+    def write() -> None:
+        """Put other values there, of the same size and time."""
+        values = np.random.default_rng(rng.randrange(99)).random(SHAPE) * rng.choice([0, 1, 1, 1])
+        one.unlink()
+        np.save(one, values.astype(np.float32))
+        os.utime(one, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    def link() -> None:
+        one.unlink()
+        one.hardlink_to(other)
+
+    def damage() -> None:
+        for path in segments:
+            data = bytearray(path.read_bytes())
+            for place in rng.sample(range(len(data)), min(3, len(data))):
+                data[place] ^= 1 << rng.randrange(3)
+            path.write_bytes(data)
+
+    changes: list[Callable[[], object]] = [
+        *[write] * 4,
+        lambda: os.utime(one),
+        lambda: (one.rename(seen.root / "x"), other.rename(one), (seen.root / "x").rename(other)),
+        link,
+        lambda: seen.fixations.write_text("\n".join(seen.fixations.read_text().splitlines()[:-1])),
+        *[damage] * 3,
+        lambda: shutil.rmtree(cache, ignore_errors=True),
+    ]
+    rng.choice(changes)()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 7])
+def test_whatever_happens_the_output_is_that_of_a_run_without_a_cache(seen: LookedAt, seed: int) -> None:
+    rng, cache = random.Random(seed), seen.root / "cache"
+    pred, gt = floats(seen)
+    for _ in range(10):
+        for _ in range(rng.randint(1, 2)):
+            something_happens(seen, cache, rng)
+        time.sleep(0.012)  # longer than a tick of the clock of files
+        words = rng.choice(NIGHT).format(pred=pred, gt=gt, fixations=seen.fixations).split()
+        kept, new = (kldeval(*words, "--format", "json", *to) for to in (("--cache", cache), ()))
+        assert kept == new

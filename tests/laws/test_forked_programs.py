@@ -111,3 +111,17 @@ def test_who_kills_the_client_kills_the_program() -> None:
         assert client.stdout.readline() == b"1\n"
         client.kill()
         assert client.stdout.read() == b""
+
+
+def test_a_fork_has_kept_nothing_of_what_was_run_before() -> None:
+    """The server scores a pair before it forks: what hangs on a folder or on the environment is asked again."""
+    code = """
+import sys
+modules = [vars(module) for name, module in sys.modules.items() if name.startswith("kldeval")]
+caches = {name: value for one in modules for name, value in one.items() if hasattr(value, "cache_info")}
+print(len(caches), {name for name, value in caches.items() if value.cache_info().currsize})
+"""
+    done = subprocess.run([*python(), "-c", code], capture_output=True, text=True, check=True)
+    number, _, full = done.stdout.partition(" ")
+    assert int(number) > 20
+    assert full == "set()\n"

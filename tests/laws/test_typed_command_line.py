@@ -42,7 +42,7 @@ EDGES = {
     ("groups.py", "__init__"),
     ("groups.py", "convert"),
     ("groups.py", "handle_parse_result"),
-    ("groups.py", "_said"),
+    ("groups.py", "_refuse_empty_path"),
     ("config.py", "_problem"),
     ("config.py", "_value"),
     ("config.py", "_with"),
