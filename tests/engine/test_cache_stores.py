@@ -92,9 +92,11 @@ def test_a_disk_that_becomes_full_within_a_line_costs_that_line(
     """The lines before it stay, the run goes on, and what lies half written is no row."""
     monkeypatch.setattr("kldeval.engine.store.ROWS_OF_LINE", 1)
     cache, new, write, left = floats.root / "cache", run(floats), os.write, [400 + places]
+    refused: list[int] = []
 
     def nearly_full(file: int, data: bytes) -> int:
         if not left[0]:
+            refused.append(file)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         written = write(file, bytes(data)[: left[0]])
         left[0] -= written
@@ -107,6 +109,7 @@ def test_a_disk_that_becomes_full_within_a_line_costs_that_line(
     assert [str(one.message) for one in said] == [
         f"--cache: rows are no longer kept, because {next(cache.iterdir())} cannot be written: no space left on device"
     ]
+    assert len(refused) == 1
     assert run(floats, "--cache", cache) == new
 
 
