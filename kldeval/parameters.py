@@ -223,7 +223,6 @@ NOT_AUDITED = (
     "batch_bytes",
     "stack",
     "stack_axis",
-    "shard",
     "baselines",
     "ceiling",
     "group_by",

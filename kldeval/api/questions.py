@@ -299,7 +299,8 @@ def identify(
     shared = [_text(options.get(name)) for name in ("resize", "color")]
     with shown_progress(progress) as told:
         request = IdentifyRequest(preds, truth, call.beside(truth), shared[0], shared[1], reading)
-        return Identification.of(identified(targets, request, told))
+        found = identified(targets, request, told)
+    return Identification.of(replace(found, notes=tuple(map(in_python, found.notes))))
 
 
 @explicit(explain_parameters)

@@ -14,7 +14,7 @@ from kldeval.errors import UnknownName, UsageProblem
 from kldeval.functional import check_names, requested
 from kldeval.memory import NamedMaps
 from kldeval.run_options import RunOptions
-from kldeval.settings.auxiliary import beside_paths, beside_texts
+from kldeval.settings.auxiliary import READING, beside_paths, beside_texts
 from kldeval.settings.build import KNOWN_TEXTS
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def library_call(
     if "device" in options:
         options["device"] = str(options["device"])  # torch has devices that are no texts
     arrays = {name: options.pop(name) for name in BESIDE if name in options and not is_path(options[name])}
+    if "fixations" in arrays:
+        _refuse_reading(options)
     words = dict.fromkeys((name for name in (*arrays, *beside_items) if name != "fixations"), "maps")
     said = {name: value for name, value in options.items() if name not in RunOptions._fields}
     run = {name: options[name] for name in options if name in RunOptions._fields} | beside_paths(options)
@@ -101,6 +103,22 @@ def library_call(
         run["exclude"] = (run["exclude"],)
     settings = requested(said, {**beside_texts(options), **words}, manifest="manifest" in run)
     return LibraryCall(settings, RunOptions(**run), arrays)
+
+
+OF_FIXATION_FILES = tuple(f"fixation_{part}" for part in READING if part not in ("first", "threshold", "on"))
+"""How positions in files become counts; arrays of fixations are counts already."""
+
+
+def _refuse_reading(options: Mapping[str, Any]) -> None:
+    """Refuse keywords that say how files of fixations are read, where these are arrays.
+
+    Raises:
+        UsageProblem: naming the first of them.
+    """
+    for name in OF_FIXATION_FILES:
+        if name in options:
+            msg = f"{name}={options[name]!r} says how files of fixations are read, and these are arrays of counts"
+            raise UsageProblem(msg)
 
 
 def path_of(value: Any, name: str) -> Path:

@@ -202,7 +202,7 @@ def notes_of_share(request: RunOptions) -> tuple[str, ...]:
         return ()
     way = "" if request.cache else " with one --cache"
     share = f"these numbers are over the share {request.shard} of the pairs alone"
-    return (f"{share}; once all shares have run{way}, the same command without --shard scores no pair again",)
+    return (f"{share}; once all shares have run{way}, the same of all pairs scores none again: leave out --shard",)
 
 
 def _with_missing(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, request: RunOptions) -> Pairing:

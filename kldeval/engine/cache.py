@@ -158,32 +158,34 @@ def _maps_of(source: MapSource | None, name: str) -> Sequence[Part]:
 
 
 class Ingredients(NamedTuple):
-    """What a row is made of, and how it was found; `files` are the paths of those parts that are in files.
+    """What a row is made of, and how it was found.
 
-    `has_references`: the row has the numbers of reference predictions, which one model of several has. `said` is None
-    of a part that is none, "" of one in a file, and the digest of fixations.
+    `has_references`: the row has the numbers of reference predictions, which one model of several has. `said` has an
+    entry for every part: None where there is none, "" of one in a file, and the digest of fixations. `held` are the
+    parts in files, `files` the paths of these, and `stamps` theirs.
     """
 
     name: str
     place: int | None
     has_references: bool
-    parts: Sequence[Part]
     said: Sequence[str | None]
+    held: Sequence[Path | Member]
     files: Sequence[str]
     stamps: Sequence[Stamp]
 
     @staticmethod
     def of(pair: Pair, sources: AuxiliarySources | None, *, has_references: bool) -> Ingredients | None:
         """The ingredients as they are now; None where one is neither in a file of this machine nor known fixations."""
-        parts = parts_of_row(pair, sources)
         said: list[str | None] = []
+        held: list[Path | Member] = []
         files, stamps = [], []
-        for part in parts:
+        for part in parts_of_row(pair, sources):
             if isinstance(part, FILES):
                 file = str(part.path if isinstance(part, Member) else part)
                 stamp = stamp_of(file)
                 if stamp is None or (stamp == ABSENT and isinstance(part, Member)):
                     return None
+                held.append(part)
                 files.append(file)
                 stamps.append(stamp)
                 said.append("")
@@ -191,17 +193,17 @@ class Ingredients(NamedTuple):
                 said.append(None if part is None else fixations_digest(part))
             else:
                 return None
-        return Ingredients(pair.name, pair.place, has_references, parts, said, files, stamps)
+        return Ingredients(pair.name, pair.place, has_references, said, held, files, stamps)
 
     @property
     def at(self) -> list[str]:
         """The files by the names that messages call them."""
-        return [str(part) for part in self.parts if isinstance(part, FILES)]
+        return [*map(str, self.held)]
 
     @property
     def witness(self) -> str:
         """128 bits that show that the parts are what they were: of each file its place and stamp, of fixations all."""
-        places = [*map(_place_of, self.files, (part for part in self.parts if isinstance(part, FILES)))]
+        places = [*map(_place_of, self.files, self.held)]
         text = repr((self.has_references, self.place, self.said, places, [*chain(*self.stamps)]))
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -219,25 +221,19 @@ class Ingredients(NamedTuple):
         `is_fresh`: nothing that is kept of members counts. The key is "" where one cannot be read, whose row is not
         kept.
         """
-        contents: list[Any] = [self.name, self.place, self.has_references]
-        files, stamps = iter(self.files), iter(self.stamps)
+        contents: list[Any] = []
         try:
-            for part, said in zip(self.parts, self.said, strict=True):
-                if not isinstance(part, FILES):
-                    contents.append(said)
-                elif next(stamps) == ABSENT:
-                    next(files)
+            for part, file, stamp in zip(self.held, self.files, self.stamps, strict=True):
+                if stamp == ABSENT:
                     contents.append(None)
                 elif isinstance(part, Member):
-                    next(files)
                     contents.append((part.name, contents_digest(part, limits, is_fresh=is_fresh)))
                 else:
-                    file = next(files)
                     # the reader is that of the suffix, and of raw values the name may tell the shape
                     contents.append((file.rpartition(os.sep)[2], read.get(file) or contents_digest(part, limits)))
         except (OSError, KldevalError):
             return ""
-        return sha256(repr(contents).encode()).hexdigest()
+        return sha256(repr((self.name, self.place, self.has_references, self.said, contents)).encode()).hexdigest()
 
 
 def _place_of(file: str, part: Path | Member) -> object:
@@ -313,10 +309,9 @@ class CachedPairs:
         """Work that has looked at the files of these tasks already: many at once take half the time."""
         now = time.time_ns()
         found: dict[tuple[str, str], tuple[Ingredients | None, bool]] = {}
-        for task in tasks:
-            for model, pair in task.items():
-                # what went wrong goes wrong again where the pair is begun, as its failure
-                with suppress(Exception):
+        with suppress(Exception):  # what goes wrong here goes wrong again where the pair is begun, as its failure
+            for task in tasks:
+                for model, pair in task.items():
                     found[model, pair.name] = self._look(pair, now)
         return replace(self, looked_at=found)
 

@@ -115,8 +115,10 @@ def _check(item: Json, file: str) -> None:
 
 
 def _check_flips(item: Json, file: str, models: set[str], names: set[str]) -> None:
-    if not set(item["kendall_tau"]) <= names or not set(item["causes"]) <= models:
+    if not set(item["kendall_tau"]) <= names:
         refuse(file, ["kendall_tau"], "is of other conventions")
+    if not set(item["causes"]) <= models:
+        refuse(file, ["causes"], "is of other models")
     for place, flip in enumerate(item["flips"]):
         sides = [side["convention"] for key in ("first_better", "second_better") for side in flip[key]]
         if not {flip["first"], flip["second"]} <= models or not set(sides) <= names:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.dataclass import dataclass
 from kldeval.errors import count
+from kldeval.reports.documents import Column
 from kldeval.writers.numbers import ABSENT
 from kldeval.writers.page import (
     Cell,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kldeval.reports.audit_documents import Audit, AuditedMap, Curve, Flip, FlipSide, Standing
-    from kldeval.writers.page import Block, Kind, Options
+    from kldeval.writers.page import Block, Options
 
 
 FEW = 2
@@ -122,7 +123,7 @@ def _matrix(audit: Audit, folded: Sequence[_Row], digits: int) -> Table:
     """A row per group of conventions that agree, lowest first."""
     several = len(audit.models) > 1
     rows = [{model: audit.standings[one.group[0]][model] for model in audit.models} for one in folded]
-    heads: list[Head] = [Head(*_metric_head(audit, model, several=several)) for model in audit.models]
+    heads: list[Head] = [_metric_head(audit.metric, audit.column, model, several=several) for model in audit.models]
     columns = [[_mean_cell(row[model], digits, several=several) for row in rows] for model in audit.models]
     if several:
         taus = audit.agreement[audit.reference]
@@ -138,15 +139,13 @@ def _matrix(audit: Audit, folded: Sequence[_Row], digits: int) -> Table:
     return Table(tuple(heads), tuple(zip(*columns, strict=True)), title, caption=_sentence(title))
 
 
-def _metric_head(audit: Audit, model: str, *, several: bool) -> tuple[str, Kind, str, str]:
-    """The model's name where there are several; else the metric, with its unit."""
-    column = audit.column
-    return (model, "number", column.best, "") if several else (audit.metric, "number", column.best, column.unit)
+OF_KLD = Column("nats", "low")
+"""The column of a curve over epsilon, which only KLD has."""
 
 
-def _kld_head(model: str, *, several: bool) -> tuple[str, Kind, str, str]:
+def _metric_head(metric: str, column: Column, model: str, *, several: bool) -> Head:
     """The model's name where there are several; else the metric, with its unit."""
-    return (model, "number", "low", "") if several else ("kld", "number", "low", "nats")
+    return Head(model, "number", column.best) if several else Head(metric, "number", column.best, column.unit)
 
 
 def _mean_cell(one: Standing, digits: int, *, several: bool) -> Cell:
@@ -291,7 +290,10 @@ def _curve(curve: Curve, digits: int) -> Iterator[Table | Paragraphs]:
     several = len(curve.kld) > 1
     heads, columns = [Head("epsilon")], [[f"{epsilon:.0e}" for epsilon in curve.epsilons]]
     for model, values in curve.kld.items():
-        heads += [Head(*_kld_head(model, several=several)), Head(f"slope of {model}" if several else "slope")]
+        heads += [
+            _metric_head("kld", OF_KLD, model, several=several),
+            Head(f"slope of {model}" if several else "slope"),
+        ]
         columns += [[number(value, digits) for value in found] for found in (values, curve.slope[model])]
     title = "sum q ln(e + q/(p + e)) over epsilon e, both maps divided by their sums"
     if not curve.n:

@@ -66,6 +66,16 @@ def notation_for(typical: Iterable[float | None], precision: int) -> Notation:
     return Notation(max(0, precision - 1), scientific=True)
 
 
+def level_of(statistics: str) -> str:
+    """The level of the intervals whose signature `statistics` is, with a blank behind it; "" where it says none.
+
+    >>> level_of("paired(confidence=0.95,resamples=10000,seed=0)|unit:maps|v:2")
+    '95 % '
+    """
+    found = re.search(r"confidence=([^,)]+)", statistics)
+    return f"{100 * float(found[1]):g} % " if found else ""
+
+
 def aligned(texts: Sequence[str]) -> list[str]:
     """The texts padded to one width with their decimal points under each other; words stand at the right.
 

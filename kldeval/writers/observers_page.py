@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 from kldeval.errors import count
@@ -11,7 +10,7 @@ from kldeval.reports.json_numbers import json_interval, json_number
 from kldeval.reports.learning_curves import GOLD, LEFT_OUT, OBSERVERS_SCHEMA
 from kldeval.writers.charts import learning_chart
 from kldeval.writers.json import as_json, failure_row, share_row
-from kldeval.writers.numbers import ABSENT, ARROWS, Notation, notation_for
+from kldeval.writers.numbers import ABSENT, ARROWS, Notation, level_of, notation_for
 from kldeval.writers.page import (
     Cell,
     Head,
@@ -64,10 +63,10 @@ def _blocks(found: LearningCurves) -> Iterator[Block]:
 
 def _legend(found: LearningCurves) -> tuple[str, ...]:
     """What the intervals behind the means are, where there are some."""
-    level = re.search(r"confidence=([^,)]+)", found.statistics)
-    if level is None or not any(point.interval for curve in found.curves for point in curve.points):
+    level = level_of(found.statistics)
+    if not level or not any(point.interval for curve in found.curves for point in curve.points):
         return ()
-    return (f"in brackets {100 * float(level[1]):g} % intervals of images drawn anew",)
+    return (f"in brackets {level}intervals of images drawn anew",)
 
 
 def _notation(curve: LearningCurve) -> Notation:

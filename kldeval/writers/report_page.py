@@ -15,7 +15,7 @@ from kldeval.records import NO_PREDICTION
 from kldeval.reports.aggregate import summarise_means, summarise_scores
 from kldeval.reports.ways import CEILING, CHANCES, PRIOR, REFERENCES, UNIFORM
 from kldeval.sequences import Streamed
-from kldeval.writers.numbers import ABSENT, Notation, natural, notation_for
+from kldeval.writers.numbers import ABSENT, Notation, level_of, natural, notation_for
 from kldeval.writers.page import (
     Cell,
     Gates,
@@ -211,8 +211,7 @@ def _summary_table(report: Report, precision: int) -> Table:
 
 def _interval_legend(report: Report) -> str:
     """What the intervals behind the means are."""
-    confidence = re.search(r"confidence=([^,)]+)", report.statistics)
-    level = f"{100 * float(confidence[1]):g} % " if confidence else ""
+    level = level_of(report.statistics)
     units = count(len(report.groups), "group") if report.groups else count(len(report.scores), "map")
     pooled = any(score.statistics for score in report.scores) and "|pooled:" in report.statistics
     if not pooled:
@@ -337,8 +336,8 @@ def way_lines(reports: Mapping[str, Report]) -> tuple[str, ...]:
     if ways is None:
         return ()
     shares = [share for row in ways.shares.values() for share in row.values()]
-    found = re.search(r"confidence=([^,)]+).*unit:(\w+)", ways.statistics)
-    drawn = (f"in brackets {100 * float(found[1]):g} % intervals of {found[2]} drawn anew",) if found else ()
+    level, unit = level_of(ways.statistics), re.search(r"unit:(\w+)", ways.statistics)
+    drawn = (f"in brackets {level}intervals of {unit[1]} drawn anew",) if level and unit else ()
     return (*(drawn if any(share.interval for share in shares) else ()), *dict.fromkeys(_way_reasons(reports)))
 
 

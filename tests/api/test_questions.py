@@ -176,3 +176,12 @@ SEEDED: dict[str, Any] = {
 def test_a_seed_below_0_is_refused_wherever_there_is_one(name: str) -> None:
     with pytest.raises(UsageProblem, match="seed=-1: a seed is 0 or more"):
         SEEDED[name](seed=-1)
+
+
+def test_how_files_of_fixations_are_read_means_nothing_for_arrays() -> None:
+    pred, counts = np.ones((2, 4, 5)), np.ones((2, 4, 5), int)
+    with pytest.raises(
+        UsageProblem, match="fixation_base=1 says how files of fixations are read, and these are arrays"
+    ):
+        kldeval.evaluate(pred, pred, metric="nss", fixations=counts, fixation_base=1)
+    kldeval.evaluate(pred, pred, metric="nss", fixations=counts, fixation_threshold=0.5)

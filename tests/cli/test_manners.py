@@ -249,3 +249,12 @@ def test_gates_are_shown_in_every_format_for_people(root: Path) -> None:
     for name in ("table", "markdown", "latex"):
         text = kldeval(root / "good", root / "gt", "--fail-if", "kld>9", "--format", name).out
         assert re.search(r"gate kld\\?>9 passed: 0\.0", text), name
+
+
+def test_a_python_that_calls_its_last_steps_otherwise_ends_by_itself() -> None:
+    code = (
+        "import atexit, sys; atexit.register(print, 'ended in order'); del atexit._run_exitfuncs; "
+        "sys.argv = ['kldeval', '--version']; from kldeval.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "ended in order"

@@ -92,9 +92,11 @@ def test_a_disk_that_becomes_full_within_a_line_costs_that_line(
     """The lines before it stay, the run goes on, and what lies half written is no row."""
     monkeypatch.setattr("kldeval.engine.store.ROWS_OF_LINE", 1)
     cache, new, write, left = floats.root / "cache", run(floats), os.write, [400 + places]
+    refused: list[int] = []
 
     def nearly_full(file: int, data: bytes) -> int:
         if not left[0]:
+            refused.append(file)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         written = write(file, bytes(data)[: left[0]])
         left[0] -= written
@@ -107,6 +109,7 @@ def test_a_disk_that_becomes_full_within_a_line_costs_that_line(
     assert [str(one.message) for one in said] == [
         f"--cache: rows are no longer kept, because {next(cache.iterdir())} cannot be written: no space left on device"
     ]
+    assert len(refused) == 1
     assert run(floats, "--cache", cache) == new
 
 
@@ -219,7 +222,15 @@ def test_a_member_of_another_name_has_a_row_of_its_own(tmp_path: Path, monkeypat
     np.savez(tmp_path / "g.npz", **maps)
     scored = recorded(monkeypatch, "kldeval.scoring.evaluator.Evaluator.begin")
     for kind, n_scored in (("old", 3), ("old", 3), ("new", 6)):
-        words = (tmp_path / "p.npz", tmp_path / "g.npz", "--pred-name", f"{{name}}_{kind}", "--allow-extra")
+        words = (
+            tmp_path / "p.npz",
+            tmp_path / "g.npz",
+            "--pred-name",
+            f"{{name}}_{kind}",
+            "--allow-extra",
+            "--jobs",
+            "1",
+        )
         assert kldeval(*words, "--cache", tmp_path / "cache").code == 0
         assert len(scored) == n_scored
 

@@ -168,6 +168,13 @@ def test_a_map_that_cannot_be_read_ends_identify_and_the_others_are_kept(seen: L
     assert worked_on == ["c"]
 
 
+def test_notes_on_shares_are_in_the_words_of_python(seen: LookedAt) -> None:
+    found = library.audit(*seen.maps, conventions="mit", shard="1/2"), library.identify("0.27", *seen.maps, shard="1/2")
+    for one in found:
+        (note,) = (note for note in one.notes if "share 1/2" in note)
+        assert note.endswith("with one cache, the same of all pairs scores none again: leave out shard")
+
+
 @pytest.mark.parametrize("question", [QUESTIONS["audit"], QUESTIONS["identify"]], ids=["audit", "identify"])
 def test_rows_are_not_kept_among_the_maps(seen: LookedAt, question: str) -> None:
     refused = kldeval(*words(seen, question), "--cache", seen.root / "pred" / "cache")

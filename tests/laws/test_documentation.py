@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ from looping import each_of
 from programs import make_kldeval
 
 import kldeval
+from kldeval.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -93,3 +95,54 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     commands = re.findall(r"^```sh\n(python3 -m venv .*)\n```", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert len(commands) == 2
     assert commands[1] in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+OPTIONS = {
+    name: {
+        flag
+        for option in importlib.import_module(f"kldeval.cli.{name}").command.params
+        for flag in (*option.opts, *option.secondary_opts)
+    }
+    | {"--help", "--help-all", "--version", "--debug", "--config"}
+    for name in COMMANDS
+}
+"""The options of each command."""
+
+OF_OTHERS = {"--quick", "--cases", "--minutes", "--nthreads"}
+"""Options of other programs that pages name alone."""
+
+
+def wrong_options(text: str) -> list[str]:
+    """What the commands of a page ask for that they do not have, whether or not they are run."""
+    blocks = "".join(re.findall(r"^```(?:sh|console|yaml|make)\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"(?:^|[$&|;(] |\s)(kldeval [^\n|&;>)#]*)", blocks.replace("\\\n", " "))
+    lines += re.findall(r"`(kldeval [^`|&;>#]*)", text)
+    found = []
+    for line in lines:
+        words = line.split()
+        name = words[1] if words[1:] and words[1] in COMMANDS else "evaluate"
+        asked = (word.partition("=")[0].strip("'\"[],.") for word in words if re.match(r"\[?--[a-z]", word))
+        found += [f"{name} {option}" for option in asked if option not in OPTIONS[name]]
+    every = set.union(*OPTIONS.values()) | OF_OTHERS
+    return found + [option for option in re.findall(r"`(--[a-z-]+)[ `=]", text) if option not in every]
+
+
+@each_of("page", PAGES)
+def test_every_option_that_a_page_names_exists(page: Path) -> None:
+    assert wrong_options(page.read_text(encoding="utf-8")) == []
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in addresses, as GitHub makes them."""
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_of("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text(encoding="utf-8"))
+    targets = [(page if not name else (page.parent / name), anchor) for name, anchor in links]
+    assert [str(target) for target, _ in targets if not target.exists()] == []
+    assert [anchor for target, anchor in targets if anchor and anchor not in anchors(target)] == []

@@ -47,6 +47,14 @@ def test_a_saved_audit_is_shown_as_it_was(name: str, saved: dict[str, Path]) -> 
     [
         (lambda item: item["groups"].pop(), "groups do not hold every convention once"),
         (lambda item: item["maps"].pop("bold"), "maps does not have the models of the audit"),
+        (lambda item: item["failures"].pop("bold"), "failures does not have the models of the audit"),
+        (lambda item: item["conventions"]["mit"]["models"].pop("bold"), "conventions.mit.models are not the models of"),
+        (lambda item: item["kendall_tau"].update(x={}), "kendall_tau is of other conventions"),
+        (lambda item: item["causes"].update(x=[]), "causes is of other models"),
+        (
+            lambda item: item.update(bounds={"rounding": "round", "conventions": {}}),
+            "bounds does not have the conventions and models of the audit",
+        ),
         (lambda item: item.update(reference="none"), "reference is 'none', which is none of the conventions"),
         (lambda item: item["flips"][0].update(first="x"), "flips[0] is of other models or conventions"),
         (lambda item: item["eps_curve"]["eps"].pop(), "eps_curve does not have a number for each model and epsilon"),

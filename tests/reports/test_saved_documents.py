@@ -81,6 +81,63 @@ def test_every_command_takes_documents_of_the_first_version(command: str, tmp_pa
             assert found.out
 
 
+def changes(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Where a document has lost something of another, or has it otherwise; what was added is none of this."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key, value in before.items():
+            yield from changes(value, after[key], f"{path}.{key}") if key in after else (f"{path}.{key}",)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for place, pair in enumerate(zip(before, after, strict=True)):
+            yield from changes(*pair, f"{path}[{place}]")
+    elif before != after or type(before) is not type(after):
+        yield path
+
+
+@each_of("name", SAVED)
+def test_nothing_of_a_document_of_the_first_version_is_lost_or_altered(name: str) -> None:
+    shown = json.loads(kldeval("show", SAVED[name], "--format", "json").out)
+    found = changes(json.loads(SAVED[name].read_text()), shown)
+    assert [path for path in found if not path.endswith(".schema")] == []
+
+
+def altered(value: Any, key: str = "") -> Any:
+    """The document with other numbers and answers: every fraction a little smaller, every yes a no."""
+    if isinstance(value, dict):
+        return {name: altered(one, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [altered(one) for one in value]
+    if isinstance(value, float):
+        return value * (1 - 2**-20)
+    if isinstance(value, bool):
+        return value if key == "decisive" else not value  # which follows from intervals
+    return 1 if key in ("n_nonfinite", "n_refused") else value
+
+
+@each_of("name", SAVED)
+def test_what_is_altered_in_a_document_of_the_first_version_is_read_as_it_is(name: str, tmp_path: Path) -> None:
+    document = altered(json.loads(SAVED[name].read_text()))
+    if "left_out" in document:
+        document["left_out"] = [{"name": "x", "missing": ["careful"]}]
+    (tmp_path / "altered.json").write_text(json.dumps(document))
+    outcome = kldeval("show", tmp_path / "altered.json", "--format", "json")
+    assert outcome.code == 0, outcome.err
+    found = changes(document, json.loads(outcome.out))
+    assert [path for path in found if not path.endswith(".schema")] == []
+
+
+def test_a_report_of_the_first_version_is_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an altered number is found."""
+    monkeypatch.chdir(GOLDEN.parent.parent)
+    assert kldeval("reproduce", SAVED["report"]).out.splitlines()[1].startswith("reproduced: 10 of 10 numbers agree")
+    document = copy.deepcopy(READ["report"])
+    document["maps"][2]["kld"] *= 1 + 2**-40
+    (tmp_path / "altered.json").write_text(json.dumps(document))
+    again = kldeval("reproduce", tmp_path / "altered.json")
+    assert again.code == 1
+    assert again.out.splitlines()[1].startswith("not reproduced: 9 of 10 numbers agree")
+    assert "\nnumber    meadow kld " in again.out
+
+
 def test_an_identification_of_the_first_version_says_nothing_of_chance() -> None:
     shown = kldeval("show", SAVED["identify"])
     assert shown.out.startswith("0.355 over 5 maps is printed by")
