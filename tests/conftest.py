@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 for of_libraries in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(of_libraries, "1")
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -86,6 +85,8 @@ def public_pairs() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="session")
 def pair_files(public_pairs: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the public pairs as files: PNG where they are 8 bits, .npy where not."""
+    import cv2  # the process that hands out tests needs none
+
     folder = tmp_path_factory.mktemp("pairs")
     for name, array in public_pairs.items():
         if array.dtype == np.uint8:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import resource
 import shutil
 import signal
@@ -185,7 +186,9 @@ def test_a_second_run_replaces_the_parts_of_the_first(maps: tuple[Path, Path], t
     assert files_of(rows) == first | {"notes.txt": b"mine", "part-000001.csv": b"mine"}
     for change in ("mended", "fewer", "more"):
         if change == "mended":
-            shutil.copy(maps[1] / "v" / "00.npy", maps[1] / "v" / "03.npy")
+            for side in maps:  # nothing fails any more, and there is one part less
+                for name in ("03", "05", "07"):
+                    shutil.copy(side / "v" / "00.npy", side / "v" / f"{name}.npy")
             (maps[1] / "v" / "lone.npy").unlink()
         if change == "fewer":
             for place in range(8, 18):
@@ -286,8 +289,9 @@ def test_python_writes_the_parts_of_the_command_line(
     said = words.split()
     options: dict[str, Any] = {keywords[name]: value for name, value in zip(said[::2], said[1::2], strict=True)}
     options["on_failure"] = "ignore"
-    library.evaluate(*maps, output_dir=tmp_path / "here", **options)
+    report = library.evaluate(*maps, output_dir=tmp_path / "here", **options)
     assert files_of(tmp_path / "here") == files_of(tmp_path / "there"), writer
+    assert [score.name for score in report.scores[6:9]] == [score.name for score in report.scores][6:9]
     library.evaluate(shuffled(maps), output_dir=str(tmp_path / "pairs"), **options)
     *scored, failed = without_inputs(tmp_path / "pairs")
     *expected, missing = without_inputs(tmp_path / "there")
@@ -572,3 +576,51 @@ def test_parts_are_written_by_processes(undisturbed: tuple[Path, Outcome], tmp_p
     hook = {**AT_RENAME, "who": "True", "what": f"os.unlink({str(tmp_path / 'flag')!r}); {note}"}
     assert run(program(BY_WORKERS, *arguments, **hook, flag=str(tmp_path / "flag"))) == whole
     assert sorted((tmp_path / "pids").read_text().split()) == ["False", "False", "True", "True", "True"]
+
+
+def test_the_first_part_and_the_last_eighth_are_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two single tasks tell what one costs; and nobody waits for the one worker that is at the last part."""
+    for name, value in SMALL.items():
+        monkeypatch.setattr(name, value)
+    for n_parts, n_last in ((9, 2), (8, 1), (1, 0)):
+        blocks = resolve_name("kldeval.engine.parts.PartBlocks")([{"": number} for number in range(5 * n_parts)])
+        found = [(block.part, len(block.tasks), block.is_whole) for block in blocks]
+        first = [(0, size, False) for size in (1, 1, 2, 1)]
+        whole = [(part, 5, True) for part in range(1, n_parts - n_last)]
+        last = [(part, size, False) for part in range(n_parts - n_last, n_parts) for size in (2, 2, 1)]
+        assert found == first + whole + last * (n_parts > 1)
+        assert [task[""] for block in blocks for task in block.tasks] == list(range(5 * n_parts))
+    monkeypatch.undo()
+    many = resolve_name("kldeval.engine.parts.PartBlocks")([{"": number} for number in range(100_000)])
+    assert len(pickle.dumps(many[2])) < 1000  # to another process go its own tasks alone
+
+
+def test_a_pair_with_two_outcomes_is_one_of_its_part(tmp_path: Path, writer: str) -> None:
+    """Terms of some maps cannot be saved: these are scored, and failures as well."""
+    maps = make_maps(tmp_path)
+    for number in (0, 1, 2, 6):
+        (tmp_path / "terms" / "kld" / "v" / f"{number:02d}.npy").mkdir(parents=True)
+    run: list[str | Path] = [*maps, "-m", "kld", "--save-maps", tmp_path / "terms", "-q", "--jobs", "1"]
+    assert kldeval(*run, "-o", tmp_path / "rows.parquet").code == 1, writer
+    kldeval(*run, "--output-dir", tmp_path / "rows")
+    assert same(rows_of(tmp_path / "rows"), parquet.read_table(tmp_path / "rows.parquet").to_pylist())
+
+
+def test_work_on_parts_says_which_of_them_may_end_a_process(
+    maps: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the work on their pairs does: maps that stay in their files, which may shrink."""
+    for name, value in BY_WORKERS.items():
+        monkeypatch.setattr(name, value)
+    where = "kldeval.executors.local.LocalPool.map"
+    real, said = resolve_name(where), []
+
+    def noted(pool: Any, work: Any, items: Any) -> Any:
+        said.append(work.may_end_process(items[0]))
+        return real(pool, work, items)
+
+    monkeypatch.setattr(where, noted)
+    for is_risky in (False, True):
+        monkeypatch.setattr("kldeval.engine.worker.is_mapped", lambda _path, is_risky=is_risky: is_risky)
+        kldeval(*maps, "--output-dir", tmp_path / "rows", "-q", "--jobs", "1")
+    assert said == [False, True]
