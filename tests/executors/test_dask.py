@@ -60,7 +60,7 @@ main()
 """A scheduler that makes the certificates for all others first."""
 
 PROGRAM = """
-import ctypes, faulthandler, json, os, signal, sys, threading, time, types, warnings
+import ctypes, faulthandler, json, logging, os, signal, sys, threading, time, types, warnings
 faulthandler.dump_traceback_later(120, exit=True)  # what hangs says where
 from pathlib import Path
 import dask
@@ -98,8 +98,10 @@ class Answers(dict):
 
 asked, answers = json.load(sys.stdin), Answers()
 print("2 workers", file=sys.stderr, flush=True)  # are asked for, and come some time later
+levels = [logging.getLogger(name).level for name in kldeval_dask.LOGGERS]
 for name, words in asked["commands"].items():
     answers.ask(name, words)
+assert levels == [logging.getLogger(name).level for name in kldeval_dask.LOGGERS]
 of_tls = ("ca-file", "client.cert", "client.key")
 answers.ask("no certificates", asked["encrypted"], {f"distributed.comm.tls.{name}": None for name in of_tls})
 maps = asked["encrypted"][:2]
@@ -363,6 +365,7 @@ def answers(cluster: Cluster, seen: LookedAt) -> dict[str, Any]:
                     cluster.start_worker()
             out, err = process.communicate(timeout=150)
     assert process.returncode == 0, err + cluster.log
+    assert "distributed" not in err, "what Dask says of connections that are lost"
     found: dict[str, Any] = json.loads(out)
     others = ("client", "recipes")
     return {name: one if name in others else Outcome(*one) for name, one in found.items()}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import os
+import resource
+import signal
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -199,3 +204,41 @@ def test_a_fork_that_ends_without_a_result_costs_nothing() -> None:
         "[1, 2, 3]\n[1, 2, 3]\n[(1, True), (2, False)]\nraised 4\nraised 4\nnone left\n",
         "",
     )
+
+
+def test_a_process_for_items_one_by_one_is_bounded_and_answers_whatever_libraries_print() -> None:
+    """It prints where answers are told, ignores Ctrl-C, which is for its parent, and has a limit of processor time."""
+    one_by_one = resolve_name("kldeval.executors.one_by_one.one_by_one")
+    asked = [
+        partial(os.write, 1, b"printed"),
+        partial(resource.getrlimit, resource.RLIMIT_CPU),
+        partial(signal.getsignal, signal.SIGINT),
+        resolve_name("kldeval.process.is_expendable"),
+    ]
+    written, (soft, _), handler, is_expendable = one_by_one(
+        resolve_name("kldeval.executors.local.Each")(operator.call), asked
+    )
+    assert (written, soft != resource.RLIM_INFINITY) == (7, True)
+    assert (handler, is_expendable) == (signal.SIG_IGN, True)
+
+
+def test_items_are_taken_apart_before_they_are_done_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    class Child:
+        def __init__(self, _work: object) -> None:
+            return
+
+        def answer(self, item: str) -> tuple[list[str], None]:
+            seen.append(item)
+            return [item], None
+
+        def end(self) -> str:
+            return ""
+
+    class Work:
+        def split(self, item: str) -> list[str]:
+            return list(item)
+
+    monkeypatch.setattr("kldeval.executors.one_by_one._Child", Child)
+    assert resolve_name("kldeval.executors.one_by_one.one_by_one")(Work(), ["ab", "c"]) == seen == ["a", "b", "c"]
