@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from kldeval.dataclass import NamedTuple
@@ -92,6 +93,17 @@ class RunOptions(NamedTuple):
     scheduler_file: Path | None = None
     engine_timeout: float | None = None
     client: Any = None
+
+
+ONE_SHARE = re.compile(r"these are the pairs of the share \d+/\d+ alone: ")
+"""How a report of a share says so, which the report of all shares does not."""
+
+
+def notes_of_part(request: RunOptions) -> tuple[str, ...]:
+    """What the report of a share of the pairs says of itself."""
+    if request.shard is None:
+        return ()
+    return (f"these are the pairs of the share {request.shard} alone: kldeval merge makes one report of all shares",)
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -219,5 +219,7 @@ def _remarks(pair: MapPair, look: Examination) -> Iterator[str]:
     for role in ("pred", "gt"):
         if not look.of_pixels and recognise.is_truncated(getattr(pair, role)):
             yield f"truncated-{role}"
+    if recognise.are_levels_apart(pair.pred, pair.gt):
+        yield "levels-apart"
     if look.of_densities and pair.made is None and recognise.is_fixation_map(pair.gt):
         yield "fixation-gt"

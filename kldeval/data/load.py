@@ -398,7 +398,7 @@ def _pair_remarks(sides: tuple[Loaded, Loaded], sized: tuple[Array, Array]) -> I
         yield "integer"
     if sides[0].grey.shape == sides[1].grey.shape[::-1] != sides[1].grey.shape:
         yield "transposed"
-    if _agree(*sized):
+    if full_scale(arrays[0]) == full_scale(arrays[1]) and _agree(*sized):
         yield "identical"
 
 

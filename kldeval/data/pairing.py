@@ -315,7 +315,9 @@ def pairs_in_memory(pred: MapFolder, gt: MapFolder) -> Pairing:
         UsageProblem: one side is a file or a folder, or the sides have other names.
     """
     if not (isinstance(pred, NamedMaps) and isinstance(gt, NamedMaps)):
-        msg = f"{printable(pred)} and {printable(gt)}: give both as arrays, or both as paths"
+        folders = [one for one in getattr(pred, "maps", {}).values() if isinstance(one, Path) and one.is_dir()]
+        several = f"; several models are a dict of their names, as in {{{str(folders[0])!r}: ...}}" if folders else ""
+        msg = f"{printable(pred)} and {printable(gt)}: give both as arrays, or both as paths{several}"
         raise UsageProblem(msg)
     lacking = sorted(pred.maps.keys() ^ gt.maps.keys())
     if lacking:

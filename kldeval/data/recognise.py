@@ -169,6 +169,33 @@ def is_truncated(array: Array) -> bool:
     return bool(array[len(array) // 2].max() <= 1 and array.max() == 1 and array.min() == 0)
 
 
+FEW_FIXATIONS = 16
+"""Maps that count fixations hold hardly more on a pixel, and maps of grey levels hardly less."""
+
+
+def are_levels_apart(one: Array, other: Array) -> bool:
+    """Whether one map is of bytes and the other holds whole numbers of 0..255 in a type that 255 does not divide.
+
+    >>> levels = np.asarray([[0, 200], [3, 90]], np.uint8)
+    >>> are_levels_apart(levels.astype(float), levels), are_levels_apart(levels.astype(np.uint16), levels)
+    (True, True)
+    >>> are_levels_apart(levels / 255, levels), are_levels_apart(levels, levels)
+    (False, False)
+    """
+    if one.dtype == other.dtype or np.uint8 not in (one.dtype, other.dtype):
+        return False
+    wide = other if one.dtype == np.uint8 else one
+    if wide.dtype.kind != "f" and wide.dtype != np.uint16:
+        return False
+    # a row in the middle denies it for nearly all maps
+    return _holds_levels(wide[len(wide) // 2], 0) and _holds_levels(wide, FEW_FIXATIONS)
+
+
+def _holds_levels(values: Array, least: int) -> bool:
+    is_level = (values >= 0) & (values <= 255) & (values == np.floor(values))  # noqa: PLR2004 - a byte's largest
+    return bool(is_level.all() and values.max(initial=0) >= least)
+
+
 SPARSE = 0.05
 """A map of fixated pixels leaves most of the image bare: this share at most is not 0."""
 

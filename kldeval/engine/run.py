@@ -21,6 +21,7 @@ from kldeval.executors.local import cores
 from kldeval.normalization.chain import class_axis
 from kldeval.records import Score
 from kldeval.reports.collected import Outcomes, are_held
+from kldeval.run_options import notes_of_part
 from kldeval.scoring.diagnostics import swapped
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.histogram import expect
@@ -133,7 +134,9 @@ def run_blocks(
         if parts is not None and head is None:
             head = scored.head((pred, gt))
             parts.check(head)
-        notes |= dict.fromkeys((*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request)))
+        notes |= dict.fromkeys(
+            (*dataset.notes_of(ONLY), *scored.around.notes, *_saving_notes(request), *notes_of_part(request))
+        )
         group_of = dataset.group_of
         facts = facts or provenance_of(pred, gt, scored.device, request, scored.elsewhere)
     if facts is None:
@@ -251,6 +254,7 @@ def run_dataset(
                 *dataset.notes_of(model),
                 *scored.around.notes,
                 *_saving_notes(request),
+                *notes_of_part(request),
                 *open_ends[model][1],
                 *overlaps,
             ],

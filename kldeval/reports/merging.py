@@ -16,6 +16,7 @@ from kldeval.reports.aggregate import LACKING_REFERENCE, merge_classes, summaris
 from kldeval.reports.collected import RowsInMemory
 from kldeval.reports.mixed_densities import with_mixed_densities
 from kldeval.reports.ways import with_ways
+from kldeval.run_options import ONE_SHARE
 from kldeval.sequences import Seen, each
 from kldeval.templates import PARENT
 
@@ -223,7 +224,7 @@ def merged_notes(notes: Mapping[str, Sequence[str]], counts: Mapping[str, int]) 
 def _notes_of_shares(said: Mapping[str, Sequence[str]], counts: Mapping[str, int], rows: Rows) -> Iterator[str]:
     """The notes of all shares; which references are lacking is said of all maps: a share that has them says nothing."""
     for note in merged_notes(said, counts):
-        if not LACKING_REFERENCE.match(note):
+        if not LACKING_REFERENCE.match(note) and not ONE_SHARE.match(note):
             yield note
     yield from rows.facts.held.notes()
 

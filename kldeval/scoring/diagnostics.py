@@ -18,7 +18,8 @@ from kldeval.normalization.chain import axes_of, class_axis, ending, ends_in_log
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
 from kldeval.records import Reason
-from kldeval.settings.auxiliary import STORED
+from kldeval.settings.auxiliary import STORED, chains_for
+from kldeval.settings.scales import is_free_of_scale
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -278,6 +279,9 @@ def _applies(remark: str, settings: Settings) -> bool:
         return any(call.name in ("kld", "ce") for call in settings.metrics)
     if remark == "below-bound":  # else a note on the chains says it of every map
         return all(map(_makes_distribution, (settings.pred, settings.gt)))
+    if remark == "levels-apart":
+        moved = (not is_free_of_scale(call, *chains_for(settings, call)) for call in settings.metrics)
+        return settings.scale == "unit" and not settings.raw and not settings.is_labels and any(moved)
     return remark != "empty-gt" or settings.empty_gt != "error"
 
 
@@ -353,6 +357,10 @@ _SENTENCES = {
     "fixation-gt": (
         "the ground truth marks single pixels, as maps of fixations do ({maps}), and KLD compares densities: "
         "kldeval density FIXATIONS OUT --sigma PIXELS makes them; metrics of fixations take the marks by --fixations"
+    ),
+    "levels-apart": (
+        "one side is 8-bit, divided by 255, and the other holds whole numbers of 0..255 as floats or in 16 bits "
+        "({maps}), which 255 does not divide: if both are levels of 0..255, --scale raw compares them as such"
     ),
     "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
     "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",

@@ -284,9 +284,17 @@ class ClientResponseError(Exception):
         self.status, self.message = status, message
 
 
+class ClientConnectorCertificateError(Exception):
+    """As that of aiohttp."""
+
+
+AUTHORITIES = "SSL_CERT_FILE (of s3:// AWS_CA_BUNDLE) names a file with certificates of authorities of your own"
+
+
 @pytest.mark.parametrize(
     ("error", "times", "message"),
     [
+        (ClientConnectorCertificateError("x"), 1, f"x (ClientConnectorCertificateError); {AUTHORITIES}"),
         (ClientPayloadError("not completed"), 3, "the connection ended before the file did, 3 times"),
         (ClientResponseError(404, "Not Found"), 1, "the server answered 404 (Not Found)"),
         (ClientResponseError(503, "Service Unavailable"), 3, "the server answered 503 (Service Unavailable)"),
@@ -307,12 +315,36 @@ def test_a_network_that_fails_for_good_is_a_failure_that_says_how(
         asked.append(path)
         raise error
 
-    monkeypatch.setattr("kldeval.data.containers.downloads.FIRST_PAUSE", 0.0)
+    pauses: list[float] = []
+    monkeypatch.setattr("kldeval.data.containers.downloads.time.sleep", pauses.append)
     monkeypatch.setattr(type(files), "open", failing)
     outcome = kldeval(f"{stored}/pred", f"{stored}/gt", "--format", "json", "--jobs", "1")
     (failure,) = json.loads(outcome.out)["failures"]
     assert (outcome.code, failure["name"], len(asked)) == (1, "b", times)
     assert failure["message"].endswith(f"store/pred/b.npy: {message}")
+    assert pauses == [0.5, 1.0][: times - 1]  # each twice as long as the last
+
+
+class Dripping(io.BytesIO):
+    """A file of which nobody says how long it is, and a few bytes come at a time."""
+
+    size = None
+
+    def read(self, most: int | None = -1) -> bytes:
+        return super().read(7 if most is None or most < 0 else min(7, most))
+
+
+def test_what_comes_in_drops_is_read_to_its_end(stored: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, asked = fsspec.filesystem("memory"), (f"{stored}/pred", f"{stored}/gt", "--format", "json")
+    here, real = kldeval(*asked), type(files).open
+
+    def dripping(self: Any, path: str, *arguments: Any, **options: Any) -> Any:
+        with real(self, path, *arguments, **options) as file:
+            return Dripping(file.read())
+
+    monkeypatch.setattr(type(files), "open", dripping)
+    there = kldeval(*asked)
+    assert (there.code, numbers(there.out)) == (0, numbers(here.out)), there.err
 
 
 def test_a_scheme_whose_package_lacks_is_told_how_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,13 +143,13 @@ def test_files_of_other_kinds_are_named_on_either_side(suffix: str) -> None:
 
 
 def test_folders_without_a_map_are_named_both_at_once() -> None:
-    for folder, suffix in (("videos", ".mp4"), ("tensors", ".ckpt")):
+    for folder, suffix in (("pictures", ".psd"), ("tensors", ".ckpt")):
         Path(folder).mkdir()
         Path(folder, f"a{suffix}").write_bytes(b"x")
     for command in ((), ("check",)):
-        outcome = kldeval(*command, "videos", "tensors")
+        outcome = kldeval(*command, "pictures", "tensors")
         assert outcome.code == 2
-        assert "videos holds no map: only files of other kinds (.mp4); tensors holds no map: only " in outcome.err
+        assert "pictures holds no map: only files of other kinds (.psd); tensors holds no map: only " in outcome.err
         assert outcome.err.count("readable are") == 1
 
 
@@ -218,16 +218,41 @@ def test_what_a_file_is_instead_is_named_whatever_its_suffix(data: bytes, suffix
     assert "b'" not in message
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint16])
+def test_levels_of_two_scales_are_noted_where_they_move_a_number(dtype: type) -> None:
+    levels = np.random.default_rng(3).integers(0, 256, (2, 6, 8))
+    np.save("levels.npy", levels[0].astype(dtype))
+    np.save("bytes.npy", levels[1].astype(np.uint8))
+    said = (
+        "one side is 8-bit, divided by 255, and the other holds whole numbers of 0..255 as floats or in 16 bits (1 of 1"
+    )
+    for words in (["-m", "mse"], ["--norm", "flatten-softmax"], ["-m", "mse,kld"]):
+        assert said in kldeval("levels.npy", "bytes.npy", *words).out
+        assert said in kldeval("bytes.npy", "levels.npy", *words).out
+        assert said not in kldeval("levels.npy", "bytes.npy", *words, "--scale", "raw").out
+        assert said not in kldeval("bytes.npy", "bytes.npy", *words).out
+    assert said not in kldeval("levels.npy", "bytes.npy", "-m", "kld,cc").out
+
+
+def test_equal_values_on_two_scales_are_not_called_identical() -> None:
+    levels = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    np.save("bytes.npy", levels)
+    np.save("floats.npy", levels.astype(float))
+    assert "are identical" in kldeval("bytes.npy", "bytes.npy").out
+    assert "are identical" not in kldeval("bytes.npy", "floats.npy", "-m", "mse").out
+
+
 def test_check_summarises_and_shows_pairs_on_request() -> None:
     fill("pred")
     np.save("pred/a.npy", np.ones((2, 3), np.uint8))
     short, full = kldeval("check", "pred", "gt"), kldeval("check", "pred", "gt", "--pairs")
-    assert short.out.splitlines()[-3:] == [
+    assert short.out.splitlines()[-4:] == [
         "predictions: 2 of 8x6 float64",
         "ground truths: 2 of 8x6 float64",
+        "",
         "2 pairs can be scored, 1 problem",
     ]
-    assert short.out.startswith("check  a  sizes differ")
+    assert short.out.startswith("1 problem\na   check   sizes differ")
     assert "pred/b.npy" not in short.out
     assert "pred/b.npy" in full.out
     assert (short.code, full.code) == (1, 1)

@@ -85,13 +85,13 @@ def test_what_the_system_leaves_of_a_line_is_written_after_it(
     assert names_kept(floats.root / "cache") == [*IMAGES]
 
 
-@pytest.mark.parametrize("places", [0, 1, 150])
+@pytest.mark.parametrize("room", [10, 230, 390])
 def test_a_disk_that_becomes_full_within_a_line_costs_that_line(
-    floats: LookedAt, places: int, monkeypatch: pytest.MonkeyPatch
+    floats: LookedAt, room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lines before it stay, the run goes on, and what lies half written is no row."""
     monkeypatch.setattr("kldeval.engine.store.ROWS_OF_LINE", 1)
-    cache, new, write, left = floats.root / "cache", run(floats), os.write, [400 + places]
+    cache, new, write, left = floats.root / "cache", run(floats), os.write, [room]
     refused: list[int] = []
 
     def nearly_full(file: int, data: bytes) -> int:
@@ -255,3 +255,19 @@ def test_the_same_bytes_by_another_name_are_another_map(tmp_path: Path, first: s
         assert (found[-1].code, found[-1].err) == (0, "")
         assert kldeval(*words, "--cache", tmp_path / "cache") == found[-1]
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("metric", ["nss", "auc-judd"])
+def test_fixations_of_a_list_are_known_by_what_they_are(
+    floats: LookedAt, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no stamp of their own, where those of the maps tell that nothing has changed."""
+    monkeypatch.setattr("kldeval.digests.SETTLED_NS", 0)
+    time.sleep(0.005)
+    words, cache = ("-m", metric, "--fixations", floats.fixations), floats.root / "cache"
+    first = run(floats, *words, "--cache", cache)
+    rows = floats.fixations.read_text(encoding="utf-8").splitlines()
+    floats.fixations.write_text("\n".join(rows[:-2]) + "\n", encoding="utf-8")
+    new = run(floats, *words)
+    assert first != new
+    assert run(floats, *words, "--cache", cache) == new

@@ -241,7 +241,6 @@ def test_a_full_disk_says_where_and_what_to_do(maps: tuple[Path, Path], monkeypa
 @pytest.mark.parametrize(
     "words",
     [
-        "pred gt -m kld,cc --baselines",
         "pred gt -m kld,cc,nss --fixations seen.csv --baselines",
         "pred gt -m kld,bce --save-maps terms",
         "classes labels --norm softmax --axis 0 -m ce,accuracy --ignore-index 9 --maps pixels --per-class",

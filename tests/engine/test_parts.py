@@ -595,13 +595,15 @@ def test_the_first_part_and_the_last_eighth_are_in_pieces(monkeypatch: pytest.Mo
     assert len(pickle.dumps(many[2])) < 1000  # to another process go its own tasks alone
 
 
-def test_a_pair_with_two_outcomes_is_one_of_its_part(tmp_path: Path, writer: str) -> None:
+def test_a_pair_with_two_outcomes_is_one_of_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Terms of some maps cannot be saved: these are scored, and failures as well."""
+    for name, value in SMALL.items():
+        monkeypatch.setattr(name, value)
     maps = make_maps(tmp_path)
     for number in (0, 1, 2, 6):
         (tmp_path / "terms" / "kld" / "v" / f"{number:02d}.npy").mkdir(parents=True)
     run: list[str | Path] = [*maps, "-m", "kld", "--save-maps", tmp_path / "terms", "-q", "--jobs", "1"]
-    assert kldeval(*run, "-o", tmp_path / "rows.parquet").code == 1, writer
+    assert kldeval(*run, "-o", tmp_path / "rows.parquet").code == 1
     kldeval(*run, "--output-dir", tmp_path / "rows")
     assert same(rows_of(tmp_path / "rows"), parquet.read_table(tmp_path / "rows.parquet").to_pylist())
 

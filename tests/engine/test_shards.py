@@ -61,6 +61,16 @@ def test_the_shares_together_are_the_whole_run(seen: LookedAt, arguments: tuple[
         assert of(out) == of(whole.out)
 
 
+def test_a_share_says_that_it_is_one(seen: LookedAt) -> None:
+    """Whoever loses the others would publish a part of the maps."""
+    said = "these are the pairs of the share 1/2 alone: kldeval merge makes one report of all shares"
+    for models in (seen.maps, (*seen.maps, seen.maps[1])):
+        assert said in kldeval(*models, "--shard", "1/2").out
+        assert said not in kldeval(*models).out
+    code, out, err = merged(seen, 2)
+    assert (code, "of the share" in out) == (0, False), err
+
+
 @pytest.mark.parametrize("alone", ["a", "b", "ab", "abc"])
 def test_a_ceiling_that_some_maps_lack_is_noted_of_all(seen: LookedAt, alone: str) -> None:
     """With how many of all maps have one, and the first that has none, whichever shares they are in."""

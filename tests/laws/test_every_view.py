@@ -183,7 +183,7 @@ def assert_same(found: Any, expected: Any, tolerance: float, view: str) -> None:
 
 
 @pytest.mark.slow
-@of_hypothesis(max_examples=50, deadline=None)
+@of_hypothesis(max_examples=100, deadline=None)
 @given(both=maps(), texts=requests())
 def test_every_view_of_a_pair_gives_one_number(both: tuple[Any, Any, Any], texts: dict[str, str]) -> None:
     """Every metric beside others, under every reduction, type, weight and chain."""
