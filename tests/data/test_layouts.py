@@ -142,8 +142,9 @@ def test_check_proposes_templates_that_pair_more(tmp_path: Path) -> None:
     save(tmp_path / "gt", "x1", [[2, 1]])
     outcome = kldeval("check", tmp_path / "pred", tmp_path / "gt")
     assert outcome.code == 1
-    assert outcome.out.splitlines()[-5:] == [
+    assert outcome.out.splitlines()[-6:] == [
         "note: --gt-name '{name}_map' would make 3 pairs",
+        "",
         "predictions: 1 of 2x1 float64",
         "ground truths: 1 of 2x1 float64",
         "",
