@@ -43,6 +43,9 @@ if (
 ):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
+# POT imports every array library that is there: torch, in a process that needs none
+os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+
 # `nohup` and `&` have signals ignored, and programs inherit that: those that tests interrupt must not. A handler, in
 # place of the default, is not inherited, and lets the tests go on as before.
 for ignored in (signal.SIGINT, signal.SIGHUP):

@@ -30,9 +30,12 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
             yield from _statements(inner)
 
 
-def calls(parsed: ast.AST, names: set[str]) -> Iterator[str]:
-    """The calls of functions with one of these last names, as they are written, such as `np.load`."""
-    for node in ast.walk(parsed):
+def calls(path: Path, names: set[str]) -> Iterator[str]:
+    """The calls of functions with one of these last names in a file, as they are written, such as `np.load`."""
+    text = path.read_text(encoding="utf-8")
+    if not any(f"{name}(" in text for name in names):
+        return  # to walk a tree takes far longer
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Call):
             function = node.func
             last = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")

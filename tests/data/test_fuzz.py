@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import lzma
+import signal
 import sys
 import tomllib
 import zipfile
@@ -160,6 +161,7 @@ def test_a_child_that_ends_is_a_finding_where_it_ends_again_and_one_that_takes_l
             patched.setattr("fuzz.__main__.SLOW", -1.0)
             assert child.verdict(seed, seed.data)["verdict"] == "slow"
         process = child._started()
+        process.send_signal(signal.SIGSTOP)  # else it may have answered already
         monkeypatch.setattr("fuzz.__main__.SECONDS", 0.0)
         monkeypatch.setattr("fuzz.__main__._ends", lambda _process: False)
         assert child.verdict(seed, seed.data)["verdict"] == "hang"

@@ -12,7 +12,7 @@ import pytest
 from command_line import kldeval
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import calls, tree
+from trees import calls
 
 import kldeval as package
 from kldeval.writers.lines import message_lines, one_line
@@ -115,7 +115,7 @@ def test_nothing_prints_but_the_messages() -> None:
     found = {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*.py")
-        for call in calls(tree(path), {name.rpartition(".")[2] for name in printing})
+        for call in calls(path, {name.rpartition(".")[2] for name in printing})
         if call in printing
     }
     assert found <= {"cli/messages.py", "writers/text.py", "writers/progress.py", "__main__.py"}
