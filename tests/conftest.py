@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # laws hold on a busy machine, too: how long an example takes is no failure; every run draws other examples
 settings.register_profile(
-    "laws", settings(), max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "laws", settings(), max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("laws")
 
