@@ -29,7 +29,7 @@ from kldeval.settings.versions import upgraded, version_of
 from kldeval.templates import PARENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from kldeval.conventions.convention import Convention
     from kldeval.conventions.presets import Preset
@@ -339,7 +339,19 @@ def matching_convention(settings: Settings) -> str | None:
         return None
     if settings.is_labels or all(map(is_of_pixels, settings.metrics)):
         return None  # a convention is about densities
-    return next((name for name, row in CONVENTIONS.items() if _is_row(settings, row)), None)
+    # texts are compared, which are canonical on both sides: making the settings of every row would take far longer
+    idle, resize = _idle(settings), str(settings.resize)
+    words = [(word, getattr(settings, word)) for word in _WORDS if word not in idle]
+    chains = [format_chain(chain) for chain in (settings.pred, settings.gt)]
+    alike = (
+        name
+        for name, row in CONVENTIONS.items()
+        if resize == row.resize
+        and all(said == getattr(row, word) for word, said in words)
+        and all(text in (of_row, "stored") for text, of_row in zip(chains, (row.pred, row.gt), strict=True))
+        and all(_is_of_row(call, row) for call in settings.metrics)
+    )
+    return next(alike, None)
 
 
 def matching_preset(settings: Settings) -> Preset | None:
@@ -368,24 +380,10 @@ def _settings_of_preset(name: str) -> Settings:
     return make_settings({"metric": texts["metric"]}, convention=texts)
 
 
-def _is_row(settings: Settings, row: Convention) -> bool:
-    # texts are compared, which are canonical on both sides: making the settings of every row would take far longer
-    return (
-        all(getattr(settings, word) == getattr(row, word) for word in _WORDS if word not in _idle(settings))
-        and all(text in (row_text, "stored") for text, row_text in _chains(settings, row))
-        and str(settings.resize) == row.resize
-        and all(_is_of_row(call, row) for call in settings.metrics)
-    )
-
-
 def _idle(settings: Settings) -> set[str]:
     """The settings that move none of the metrics."""
     idle = frozenset.intersection(*(idle_parts(settings, call) for call in settings.metrics))
     return {{"reduce": "reduction"}.get(part, part) for part in idle} | ({"dtype"} if "reduce" in idle else set())
-
-
-def _chains(settings: Settings, row: Convention) -> Iterator[tuple[str, str]]:
-    return zip(map(format_chain, (settings.pred, settings.gt)), (row.pred, row.gt), strict=True)
 
 
 def _is_of_row(call: Call, row: Convention) -> bool:
