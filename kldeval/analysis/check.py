@@ -57,6 +57,8 @@ def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, re
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, CheckedPair))
     notes = [*dataset.notes, *around.notes]
+    if request.shard is not None:
+        notes.append(f"these are the pairs of the share {request.shard} alone: leave out --shard to look at all")
     unpaired = dataset.failures[ONLY]
     if unpaired:
         notes += _proposal(pred, gt, request.exclude, len(dataset.tasks))

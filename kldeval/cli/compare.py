@@ -11,7 +11,6 @@ from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
 from kldeval.cli.options import (
-    NUMERIC,
     AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
@@ -41,28 +40,11 @@ if TYPE_CHECKING:
 FOLDERS = 3
 """Two predictions and the ground truth, at least."""
 
-_OF_SCORING = (
-    *(name for name in NUMERIC),
-    *(
-        "pred_name",
-        "gt_name",
-        "exclude",
-        "allow_missing",
-        "allow_extra",
-        "limit",
-        "key",
-        "pred_key",
-        "gt_key",
-        "var",
-        "pred_var",
-        "gt_var",
-        "stack",
-        "stack_axis",
-        "spatial_axes",
-        "array_axes",
-        "shape",
-    ),
-    *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),
+_OF_SCORING = tuple(
+    name
+    for group in (NumericOptions, AuxiliaryNamingOptions, FileOptions, ComputingOptions)
+    for name in group.declared()
+    if name != "metric"
 )
 """The options that mean nothing to numbers that are made already."""
 
@@ -102,14 +84,14 @@ def command(paths: tuple[Path, ...], options: CompareOptions) -> int:
 
     from kldeval.cli.config import with_config_provenance
     from kldeval.errors import UsageProblem
-    from kldeval.reports.comparison import find_regressions
+    from kldeval.reports.comparison import find_regressions, why_nothing
 
     sink = open_sink(options)
     resampling_from(options)
     saved = bool(paths) and all(path.suffix.lower() == ".json" for path in paths)
     reports, comparison = (_saved if saved else _scored)(paths, options)
     if not comparison.comparisons:
-        raise UsageProblem("\n".join(comparison.notes))
+        raise UsageProblem("\n".join(comparison.notes) or why_nothing(reports))
     if options.fail_if_worse:
         gates = find_regressions(reports, resampling_from(options), group_by=options.group_by)
         comparison = replace(comparison, gates=gates)
