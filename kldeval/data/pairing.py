@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.data.containers import (
+    FOLDERS,
     Container,
     called_alike,
     is_gridded,
+    is_of_arrays,
     open_column,
     open_container,
     open_variable,
@@ -223,7 +225,10 @@ def _containers(
         msg = "--name-column says how rows are called: name a column of maps with --pred-column or --gt-column"
         raise UsageProblem(msg)
     if columns is None or not (columns.pred or columns.gt):
-        return [None if any(keys) else _opened(path, other, limits) for path, other in (paths, paths[::-1])]
+        return [
+            None if any(keys) and _is_file_of_arrays(path) else _opened(path, other, limits)
+            for path, other in (paths, paths[::-1])
+        ]
     named = (columns.pred, columns.gt)
     is_shared = paths[0] == paths[1] and all(named)
     return [
@@ -232,6 +237,13 @@ def _containers(
         else _opened(path, other, limits)
         for path, other, column in zip(paths, paths[::-1], named, strict=True)
     ]
+
+
+def _is_file_of_arrays(path: Path) -> bool:
+    """Whether a key may name an array of this file: it does in the files of a folder, or of an archive."""
+    if is_url(path):
+        return is_of_arrays(path.name.partition("?")[0])
+    return not path.name.lower().endswith(FOLDERS)
 
 
 def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:

@@ -462,3 +462,68 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
         assert "are there credentials, and do they allow it?" in refused.stderr
     finally:
         running.stop()
+
+
+def archive(kind: str, arrays: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    if kind == "npz":
+        np.savez(file, **arrays)
+    elif kind == "mat":
+        pytest.importorskip("scipy.io").savemat(file, arrays)
+    else:
+        with pytest.importorskip("h5py").File(file, "w") as held:
+            for name, array in arrays.items():
+                held[name] = array
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["npz", "mat", "h5"])
+def test_a_file_of_several_arrays_elsewhere_is_what_it_is_here(kind: str, tmp_path: Path) -> None:
+    """A map for each array; never one of them for all, unless it is named."""
+    rng, files = np.random.default_rng(0), fsspec.filesystem("memory")
+    for side in ("pred", "gt"):
+        data = archive(kind, {name: rng.random((4, 5)) for name in "abc"})
+        (tmp_path / f"{side}.{kind}").write_bytes(data)
+        files.pipe_file(f"/arrays/{side}.{kind}", data)
+    requests = [
+        ("{at}/pred.{kind}", "{at}/gt.{kind}"),
+        ("{at}/pred.{kind}/b", "{at}/gt.{kind}/c"),
+        ("{at}/pred.{kind}", "{at}/gt.{kind}", "--key", "b"),
+        ("{at}/pred.{kind}", "{at}/gt.{kind}/c"),
+        ("{at}/pred.{kind}/x", "{at}/gt.{kind}"),
+    ]
+    codes = []
+    for words in requests:
+        here, there = (
+            kldeval(*(word.format(at=at, kind=kind) for word in words), "--score-only", "--jobs", "1")
+            for at in (tmp_path, "memory://arrays")
+        )
+        assert there.err == here.err.replace(str(tmp_path), "memory://arrays")
+        assert (there.code, there.out) == (here.code, here.out), there.err
+        codes.append(there.code)
+    assert codes == [0, 0, 0, 2, 2]
+    names = [
+        row["name"]
+        for row in json.loads(
+            kldeval("memory://arrays/pred." + kind, "memory://arrays/gt." + kind, "--format", "json").out
+        )["maps"]
+    ]
+    assert names == ["a", "b", "c"]
+
+
+def test_a_key_is_of_files_in_a_folder_or_an_archive(stored: str, tmp_path: Path) -> None:
+    import zipfile
+
+    rng, files = np.random.default_rng(0), fsspec.filesystem("memory")
+    with zipfile.ZipFile(tmp_path / "maps.zip", "w") as archive_of_files:
+        for name in "ab":
+            data = archive("npz", {"x": rng.random((4, 5)), "y": rng.random((4, 5))})
+            archive_of_files.writestr(f"{name}.npz", data)
+            files.pipe_file(f"/store/npz/{name}.npz", data)
+            (tmp_path / "here").mkdir(exist_ok=True)
+            (tmp_path / "here" / f"{name}.npz").write_bytes(data)
+    keys = "--pred-key", "x", "--gt-key", "y", "--score-only"
+    expected = kldeval(tmp_path / "here", tmp_path / "here", *keys)
+    assert expected.code == 0, expected.err
+    for place in (tmp_path / "maps.zip", f"{stored}/npz"):
+        assert kldeval(place, place, *keys) == expected

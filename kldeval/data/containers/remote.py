@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections import ChainMap
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from kldeval.data.containers import downloads
+from kldeval.data.containers import Container, downloads, is_of_arrays, open_container
 from kldeval.data.containers.contents import is_hidden, is_within
 from kldeval.data.containers.downloads import said, way_out
 from kldeval.data.readers import is_readable
 from kldeval.data.readers.stored import unreadable
 from kldeval.digests import current_request
 from kldeval.errors import MissingDependency, UsageProblem, printable
-from kldeval.memory import BytesInMemory, Member
+from kldeval.memory import BytesInMemory, MapInMemory, Member
 from kldeval.urls import url_of
 
 if TYPE_CHECKING:
@@ -108,6 +110,57 @@ def _asked(files: Any, question: str, inside: str) -> bool:
         raise TimeoutError(msg) from error
 
 
+def held_at(path: Path, limits: Limits) -> Container | None:
+    """The maps of a file of named arrays at a URL, of which there is a copy here; None where it is one map.
+
+    Raises:
+        UsageProblem: it cannot be had or read, or holds no map.
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    found = _held(path, limits, current_request().key)
+    if found is None:
+        return None
+    members = {name: _called(path, name, one) for name, one in found.members.items()}
+    return Container(path, members, found.strangers)
+
+
+def _called(path: Path, name: str, inside: Member) -> Member:
+    """A member of the copy of a file, as one of the file that it is a copy of."""
+    return replace(inside, path=path, module=__name__, where=(str(url_of(path)), name), sidecar=None)
+
+
+@lru_cache(maxsize=4)
+def _held(path: Path, limits: Limits, _request: str) -> Container | None:
+    """The maps of the copy of a file, kept for the next of them."""
+    return open_container(copied(path), limits)
+
+
+def _array(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+    """One array of a file, of which there is a copy here."""
+    url, name = member.where
+    found = _held(Path(url), limits, current_request().key)
+    inside = found.members.get(name) if found else None
+    if inside is None:
+        raise unreadable(member, "it is not there any more")
+    array: MapInMemory | BytesInMemory = import_module(inside.module).read(inside, limits)
+    return replace(array, label=str(member))
+
+
+def holder_of(path: Path) -> tuple[Path, str] | None:
+    """The file of named arrays that a URL leads into, and the path within; None of any other URL."""
+    url, question, query = str(url_of(path)).partition("?" if _is_of_the_web(path) else "\0")
+    scheme, _, place = url.partition("://")
+    parts = place.split("/")
+    for n in range(1, len(parts)):
+        if is_of_arrays(parts[n - 1]):
+            holder = Path(f"{scheme}://{'/'.join(parts[:n])}{question}{query}")
+            files, inside = _opened(holder)
+            with _problems(holder):
+                if _asked(files, "isfile", inside):
+                    return holder, "/".join(parts[n:])
+    return None
+
+
 def remote_members(path: Path) -> tuple[Mapping[str, Member], tuple[str, ...]]:
     """The maps below a URL by their relative paths, and the paths of what is no map; listings come page by page.
 
@@ -192,13 +245,15 @@ def _is_of_the_web(path: Path) -> bool:
     return str(url_of(path)).partition("://")[0] in WEB
 
 
-def read(member: Member, limits: Limits) -> BytesInMemory:
-    """The bytes of a file, which is asked for again where the network fails.
+def read(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+    """The bytes of a file, which is asked for again where the network fails, or an array of a file of many.
 
     Raises:
         UnreadableMap: it is larger than a map of the most pixels can be.
         OSError: it cannot be had.
     """
+    if len(member.where) > 1:
+        return _array(member, limits)
     (url,) = member.where
     most = limits.max_pixels * BYTES_OF_PIXEL + HEADER
     data = contents_of(url, most)
