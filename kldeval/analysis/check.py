@@ -21,6 +21,7 @@ from kldeval.reports.documents import CheckedPair, Inspection
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import PLAIN_AXES
+from kldeval.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,7 +87,7 @@ class _Checking:
         """What a pair holds, and what is left to measure."""
         del model, is_first
         maps = load_pair(pair, self.reading, gt)
-        found = CheckedPair(pair.name, str(pair.pred), str(pair.gt), *_contents(maps))
+        found = CheckedPair(pair.name, shown(pair.pred), shown(pair.gt), *_contents(maps))
         return found, self.evaluator.begin(maps)
 
     def finish(self, begun: Sequence[_Checked]) -> list[CheckedPair | Failure]:

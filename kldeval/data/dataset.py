@@ -21,6 +21,7 @@ from kldeval.run_options import parse_shard
 from kldeval.sequences import MOST_KEPT, Lazy, Texts, each, in_sorted_runs, joined
 from kldeval.suffixes import stem_of
 from kldeval.templates import MANIFEST, check_groups, grouping
+from kldeval.urls import without_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -237,7 +238,7 @@ def _is_sliced(pairing: Pairing) -> bool:
 
 def _renamed(pair: Pair, gt: Path) -> str:
     """The name of a pair of two files after the ground truth; of a slice of stacks with its place."""
-    stem = stem_of(gt)
+    stem = stem_of(without_query(gt))
     return stem if pair.place is None else f"{stem}{pair.name[pair.name.rindex('[') :]}"
 
 

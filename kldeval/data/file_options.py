@@ -55,7 +55,7 @@ _OF_KINDS: tuple[tuple[str, Sequence[str], Fits, str], ...] = (
 )
 """Each such option: the sides that it is about, what tells by its name whether a file is of the kind, and the kind."""
 
-_SIDES = {("pred",): "the predictions are none", ("gt",): "the ground truths are none"}
+_SIDES: dict[tuple[str, ...], str] = {("pred",): "the predictions are none", ("gt",): "the ground truths are none"}
 
 
 def check_kinds(pairing: Pairing, request: RunOptions) -> None:

@@ -47,7 +47,7 @@ from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.sequences import MOST_KEPT, Lazy, Texts, in_sorted_runs, packed_pairs
 from kldeval.suffixes import stem_of
-from kldeval.urls import is_url
+from kldeval.urls import is_url, without_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -137,9 +137,9 @@ def find_pairs(
         raise UsageProblem(_many_for_one(pred, containers[0], gt))
     if kinds == ["file", "file"]:
         check_sampled(sampling)
-        both = Pairing((Pair(normal(stem_of(pred)), members[0] or pred, members[1] or gt),), is_single_pair=True)
-        check_frames(both.pairs, allow_lossy=allow_lossy)
-        return both
+        pairs = (Pair(normal(stem_of(without_query(pred))), members[0] or pred, members[1] or gt),)
+        check_frames(pairs, allow_lossy=allow_lossy)
+        return Pairing(pairs, is_single_pair=True)
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
         (gts,) = _listings((gt, containers[1]), limits=limits, variables=named, exclude=exclude)

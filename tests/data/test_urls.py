@@ -527,3 +527,73 @@ def test_a_key_is_of_files_in_a_folder_or_an_archive(stored: str, tmp_path: Path
     assert expected.code == 0, expected.err
     for place in (tmp_path / "maps.zip", f"{stored}/npz"):
         assert kldeval(place, place, *keys) == expected
+
+
+SECRET = "S3cret.Key"  # noqa: S105 - of nobody
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        f"http://me:{SECRET}@127.0.0.1:1/a.npy",
+        f"http://{SECRET}@127.0.0.1:1/a.npy",
+        f"http://127.0.0.1:1/a.npy?X-Amz-Signature={SECRET}&token={SECRET}-2",
+        f"http://127.0.0.1:1/a.npy?{SECRET}-which-is-long-enough",
+        f"s3://AKIA:{SECRET}/x+y@bucket/a.npy",
+        f"foo://me:p@{SECRET}@host/a.npy",
+        f"memory://me:{SECRET}@store/a.npy",
+    ],
+)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{place} {gt}",
+        "{gt} {place}",
+        "{gt} {gt} -m nss --fixations {place}",
+        "{gt} {gt} -o {place}",
+        "show {place}",
+        "compare {gt} {place} {gt}",
+        "{gt} {gt} --mask {place}",
+    ],
+)
+def test_no_message_shows_a_credential(seen: LookedAt, place: str, words: str) -> None:
+    outcome = kldeval(*words.format(place=place, gt=seen.maps[1] / "a.npy").split(), "--debug")
+    assert outcome.code or "-o" in words
+    assert SECRET not in outcome.out + outcome.err
+
+
+def test_no_document_shows_a_credential(seen: LookedAt, tmp_path: Path) -> None:
+    """Nor do the rows beside it, what is kept for the next run, or the names of models."""
+    files, place = fsspec.filesystem("memory"), f"me:{SECRET}@store"
+    for path in seen.root.rglob("*"):
+        if path.is_file():
+            files.pipe_file(f"/{place}/{path.relative_to(seen.root).as_posix()}", path.read_bytes())
+    pred, gt, fixations = (f"memory://{place}/{name}" for name in ("pred", "gt", "fixations.csv"))
+    out = [word for name in ("json", "html", "md", "tex", "csv") for word in ("-o", str(tmp_path / f"r.{name}"))]
+    requests: list[tuple[str | Path, ...]] = [
+        (pred, gt, *out, "--cache", tmp_path / "cache", "--output-dir", tmp_path / "rows", "--format", "json"),
+        (pred, gt, "-m", "nss", "--fixations", fixations, "-o", tmp_path / "s.json"),
+        (pred, f"memory://{place}/pred/", gt, "--name", "a", "--name", "b", "--format", "json"),
+        ("audit", pred, gt, "--convention", "mit", "--format", "json"),
+        ("check", pred, gt, "--pairs"),
+        ("density", fixations, tmp_path / "density", "--sigma", "1", "--like", seen.maps[1]),
+    ]
+    for words in requests:
+        outcome = kldeval(*words, "--debug")
+        assert SECRET not in outcome.out + outcome.err
+        assert outcome.code in (0, 2), outcome.err
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and seen.root not in path.parents]
+    assert len(written) > len(out) // 2 + 3
+    assert not [path for path in written if SECRET in path.name or SECRET.encode() in path.read_bytes()]
+    provenance = json.loads((tmp_path / "r.json").read_text())["provenance"]
+    assert (provenance["pred"], provenance["gt"]) == ("memory://***@store/pred", "memory://***@store/gt")
+
+
+@pytest.mark.parametrize("kind", ["mat", "csv"])
+def test_fixations_elsewhere_are_called_by_their_url(seen: LookedAt, stored: str, kind: str) -> None:
+    """Whether they are read at once, or one by one when their image is scored."""
+    files = fsspec.filesystem("memory")
+    files.pipe_file(f"/store/{kind}/a.{kind}", b"image,x,y\na,1,1\na,one,1\n")
+    outcome = kldeval(*seen.maps, "-m", "nss", "--fixations", f"{stored}/{kind}", "--format", "csv")
+    assert f"{stored}/{kind}/a.{kind}" in outcome.err
+    assert "/kldeval-" not in outcome.err
