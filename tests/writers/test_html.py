@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_line import kldeval
+from looping import each_of
 from report_files import leaderboard, report, write
 
 from kldeval.records import Score
@@ -96,7 +97,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 # without a browser
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@each_of("name", DOCUMENTS)
 def test_a_page_names_nothing_outside_itself(name: str, pages: dict[str, Path]) -> None:
     text = pages[name].read_text(encoding="utf-8")
     parsed = Parsed(text)
@@ -162,7 +163,7 @@ def test_maps_worth_a_look_are_the_worst_the_best_and_some_between() -> None:
     assert choose_maps({}, 60) == {}
 
 
-@pytest.mark.parametrize("limit", range(1, 12))
+@each_of("limit", range(1, 12))
 def test_as_many_maps_are_chosen_as_were_asked_for(limit: int) -> None:
     badness = {str(place): float(place) for place in range(40)}
     assert len(choose_maps(badness, limit)) == limit
