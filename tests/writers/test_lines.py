@@ -12,6 +12,7 @@ import pytest
 from command_line import kldeval
 from hypothesis import given
 from hypothesis import strategies as st
+from looping import each_of
 from trees import calls
 
 import kldeval as package
@@ -97,7 +98,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@each_of("name", COMMANDS)
 def test_no_command_prints_foreign_text_as_it_is(name: str, root: Path) -> None:
     places = {"m": root / f"m{HOSTILE}", "n": root / f"n{HOSTILE}", "gt": root / "gt", "h": HOSTILE}
     outcome: Outcome = kldeval(*(part.format_map(places) for part in COMMANDS[name]))
