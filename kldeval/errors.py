@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.urls import masked, shown
+from kldeval.urls import displayed, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -169,7 +169,7 @@ def printable(path: object) -> str:
     >>> print(printable("maps/Übung 1.png"), printable("a\nb.png"), printable("s3:/bucket/maps"))
     maps/Übung 1.png 'a\nb.png' s3://bucket/maps
     """
-    text = shown(path)
+    text = displayed(path)
     return text if text.isprintable() else repr(text)
 
 

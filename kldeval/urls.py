@@ -81,18 +81,18 @@ def _hide(*secrets: str) -> None:
 
 def note_copy(copy: Path, url: str) -> None:
     """From now on call a copy, and the files in it, by the URL that it is of."""
-    _INSTEAD[str(copy)] = shown(url)
+    _INSTEAD[str(copy)] = displayed(url)
 
 
-def shown(text: object) -> str:
+def displayed(text: object) -> str:
     """A path or a URL as it may be shown and kept: without the credentials of URLs, which are called as typed.
 
     >>> from pathlib import Path
-    >>> shown(Path("https://me:secret@example.org/maps/a.npy")), shown(Path("maps/a.npy"))
+    >>> displayed(Path("https://me:secret@example.org/maps/a.npy")), displayed(Path("maps/a.npy"))
     ('https://***@example.org/maps/a.npy', 'maps/a.npy')
-    >>> shown("https://example.org/a.npy?version=2&X-Amz-Signature=0123abcd")
+    >>> displayed("https://example.org/a.npy?version=2&X-Amz-Signature=0123abcd")
     'https://example.org/a.npy?version=2&X-Amz-Signature=***'
-    >>> shown(Path("s3://bucket/maps")), shown(Path("abfs://container@account/maps"))
+    >>> displayed(Path("s3://bucket/maps")), displayed(Path("abfs://container@account/maps"))
     ('s3://bucket/maps', 'abfs://container@account/maps')
     """
     said = str(text)

@@ -21,7 +21,7 @@ from kldeval.reports.documents import CheckedPair, Inspection
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import PLAIN_AXES
-from kldeval.urls import shown
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,7 +87,7 @@ class _Checking:
         """What a pair holds, and what is left to measure."""
         del model, is_first
         maps = load_pair(pair, self.reading, gt)
-        found = CheckedPair(pair.name, shown(pair.pred), shown(pair.gt), *_contents(maps))
+        found = CheckedPair(pair.name, displayed(pair.pred), displayed(pair.gt), *_contents(maps))
         return found, self.evaluator.begin(maps)
 
     def finish(self, begun: Sequence[_Checked]) -> list[CheckedPair | Failure]:

@@ -45,7 +45,7 @@ from kldeval.scoring.reference_models import has_references
 from kldeval.settings.auxiliary import BASELINES, context_text, with_context
 from kldeval.settings.build import make_settings
 from kldeval.settings.signature import signatures
-from kldeval.urls import is_url, shown
+from kldeval.urls import displayed, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -133,8 +133,8 @@ def learning_curves(
         failures=tuple(sorted((*failures, *refused), key=lambda one: one.name)),
         provenance={
             **versions(),
-            "fixations": shown(fixations),
-            "pred": {name: shown(path) for name, path in models.items()},
+            "fixations": displayed(fixations),
+            "pred": {name: displayed(path) for name, path in models.items()},
         },
         notes=(*doubts, *_single_notes(files, len(kept)), *_notes(images, kept, left_out, kernels)),
     )

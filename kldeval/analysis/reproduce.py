@@ -16,7 +16,7 @@ from kldeval.reports.documents import Leaderboard, Report
 from kldeval.reports.json_reader import load_document
 from kldeval.reports.reproduction import Difference, Reproduction
 from kldeval.settings.signature import combined, format_signature
-from kldeval.urls import MASK, is_url, shown
+from kldeval.urls import MASK, displayed, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -228,7 +228,7 @@ def _of_row(
         n_same=len(row.numbers) - missed,
         largest=largest,
         differences=tuple(dict.fromkeys(differences)),
-        provenance={**versions(), "pred": shown(paths[0]), "gt": shown(paths[1])},
+        provenance={**versions(), "pred": displayed(paths[0]), "gt": displayed(paths[1])},
         tolerance=max(number.tolerance for number in row.numbers),
         notes=(row.note,) if row.note else (),
     )

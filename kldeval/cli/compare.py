@@ -29,7 +29,7 @@ from kldeval.cli.reporting import (
     exit_code,
     open_sink,
 )
-from kldeval.urls import shown
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,8 +153,8 @@ def _scored(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, R
     models = dict(zip(name_models(preds, options.names), preds, strict=True))
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         reports = run_models(models, paths[-1], settings, request, progress)
-    called = {model: shown(path) for model, path in models.items()}
-    provenance = {**_versions(), "models": called, "gt": shown(paths[-1])}
+    called = {model: displayed(path) for model, path in models.items()}
+    provenance = {**_versions(), "models": called, "gt": displayed(paths[-1])}
     return reports, compare_reports(reports, resampling_from(options), provenance=provenance)
 
 

@@ -28,7 +28,7 @@ from kldeval.reports.collected import Outcomes
 from kldeval.reports.sums import RunSums
 from kldeval.sequences import Streamed
 from kldeval.settings.signature import signatures
-from kldeval.urls import is_url, shown
+from kldeval.urls import displayed, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -144,7 +144,7 @@ def head_of(
         run=run,
         shard=request.shard or "1/1",
         inputs={
-            what: shown(path) if is_url(path) else str(path.resolve())
+            what: displayed(path) if is_url(path) else str(path.resolve())
             for what, path in given.items()
             if isinstance(path, Path)
         },

@@ -13,7 +13,7 @@ from kldeval.executors.local import in_threads
 from kldeval.memory import MISSING, MapInMemory, Member, NamedMaps
 from kldeval.regular import why
 from kldeval.run_options import RunOptions
-from kldeval.urls import is_url, shown
+from kldeval.urls import displayed, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -81,7 +81,7 @@ def _saved_request(request: RunOptions) -> dict[str, Any]:
     """The options that are not at their defaults and choose inputs, as JSON values."""
     defaults = RunOptions()
     return {
-        name: list(value) if isinstance(value, tuple) else value if isinstance(value, bool | int) else shown(value)
+        name: list(value) if isinstance(value, tuple) else value if isinstance(value, bool | int) else displayed(value)
         for name, value in request._asdict().items()
         if name not in NOT_SAVED and value != getattr(defaults, name)
     }

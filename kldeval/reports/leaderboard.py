@@ -17,7 +17,7 @@ from kldeval.reports.intervals import resampling_of
 from kldeval.reports.merging import merge, resummarise, rows_like
 from kldeval.reports.side_by_side import CommonMaps, common_maps, map_by_map
 from kldeval.reports.ways import with_ways
-from kldeval.urls import shown, without_query
+from kldeval.urls import displayed, without_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -199,7 +199,7 @@ def name_models(paths: Sequence[str | os.PathLike[str]], names: Sequence[str] = 
 
 def _called(path: str | os.PathLike[str]) -> str:
     """What a model may be named after: of a URL all but credentials and a query."""
-    return shown(without_query(Path(path)))
+    return displayed(without_query(Path(path)))
 
 
 def _names_for_paths(paths: Sequence[str | os.PathLike[str]], names: Sequence[str]) -> list[str]:

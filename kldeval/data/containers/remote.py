@@ -20,7 +20,7 @@ from kldeval.data.readers.stored import unreadable
 from kldeval.digests import current_request
 from kldeval.errors import MissingDependency, UsageProblem, printable
 from kldeval.memory import BytesInMemory, MapInMemory, Member
-from kldeval.urls import note_copy, shown, url_of
+from kldeval.urls import displayed, note_copy, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,7 +79,7 @@ def is_folder(path: Path) -> bool:
         if files.isfile(inside):
             return False
         _check_absent(files, inside)
-    msg = f"{shown(path)} does not exist"
+    msg = f"{displayed(path)} does not exist"
     raise UsageProblem(msg)
 
 
@@ -260,7 +260,7 @@ def read(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
     if len(data) > most:
         msg = f"it has more than {most} bytes, which no map of {limits.max_pixels} pixels takes"
         raise unreadable(member, msg, "too-large")
-    return BytesInMemory(data, shown(url), member.suffix)
+    return BytesInMemory(data, displayed(url), member.suffix)
 
 
 def contents_of(url: str, most: int | None = None) -> bytes:
@@ -451,5 +451,5 @@ class _problems:  # noqa: N801 - used as a function
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, Exception) or isinstance(error, UsageProblem):
             return
-        msg = f"{shown(self._path)} cannot be read: {said(error)}{way_out(error)}"
+        msg = f"{displayed(self._path)} cannot be read: {said(error)}{way_out(error)}"
         raise UsageProblem(msg) from error
