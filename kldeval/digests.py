@@ -8,7 +8,7 @@ import time
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kldeval.dataclass import NamedTuple
 from kldeval.detached import values_file
@@ -211,3 +211,14 @@ def file_digest(path: Path) -> str:
         while data := file.read(min(BLOCK, size + 1)):
             found.update(data)
     return found.hexdigest()
+
+
+@cache
+def crc32_function() -> Callable[[Any, int], int]:
+    """The CRC-32 of libdeflate, or that of zlib, which takes five to twenty times as long."""
+    try:
+        from deflate import crc32
+    except ImportError:
+        from zlib import crc32
+    function: Callable[[Any, int], int] = crc32
+    return function
