@@ -8,7 +8,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kldeval.api.overwritten import GivenMemory
+from kldeval.api.pending import Pending
 from kldeval.arrays import as_numpy, is_pillow
 from kldeval.data.stacks import is_picture
 from kldeval.data.volumes import PLANE
@@ -210,10 +210,10 @@ def pairs_in_blocks(
     """The pairs of an iterable in blocks, of which one is held at a time; in one block if the `whole` is needed.
 
     Raises:
-        UsageProblem: an item is no pair, two have one name, or one lies in the memory of another.
+        UsageProblem: an item is no pair, two have one name, or one overwrites another.
         RefusedMap: an item holds no maps.
     """
-    block, memory, names = Block(), GivenMemory(), Seen()
+    block, pending, names = Block(), Pending(), Seen()
     are_made = isinstance(items, list | tuple)  # all of them: to give the next one overwrites none
     for place, item in enumerate(items):
         for name, files in _pairs(item, place, len(names), settings, spatial):
@@ -223,13 +223,13 @@ def pairs_in_blocks(
                 msg = f"item {place}: there is another pair of the name {name!r}; every pair needs its own"
                 raise UsageProblem(msg)
             if not are_made:
-                memory.add(place, files)
+                pending.add(place, files)
             block.add(name, files)
         if len(names) == limit:
             break
         if block.is_full and not whole:
             yield block
-            block, memory = Block(), GivenMemory()
+            block, pending = Block(), Pending()
     if block.pred:
         yield block
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from command_line import kldeval
+from drawn import CHARACTERS
 from hypothesis import given
 from hypothesis import strategies as st
 from looping import each_of
@@ -28,14 +29,14 @@ FORGED = re.compile(r"^(kldeval: )?note: forged", re.MULTILINE)
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 
 
-@given(st.text())
+@given(st.text(CHARACTERS))
 def test_one_line_is_one_line(text: str) -> None:
     assert one_line(text).isprintable() or not text.isprintable()
     assert len(one_line(text).splitlines()) <= 1
     assert CONTROLS.search(one_line(text)) is None
 
 
-@given(st.text(), st.sampled_from(["", "note", "warning"]))
+@given(st.text(CHARACTERS), st.sampled_from(["", "note", "warning"]))
 def test_only_the_first_line_of_a_message_is_not_indented(text: str, kind: str) -> None:
     first, *rest = message_lines(text, kind)
     assert first.startswith(f"kldeval: {kind}: " if kind else "kldeval: ")

@@ -14,6 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from drawn import CHARACTERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from looping import each_of
@@ -44,7 +45,7 @@ def board(*models: str, values: int = 9, **changes: Any) -> Any:
     return leaderboard(reports)
 
 
-names = st.text(min_size=1, max_size=9) | st.just(NASTY)
+names = st.text(CHARACTERS, min_size=1, max_size=9) | st.just(NASTY)
 numbers = st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1.0])
 
 

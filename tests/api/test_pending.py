@@ -1,7 +1,9 @@
-"""Arrays of an iterable that are overwritten before they are scored: refused, and no array that is only given again."""
+"""What an iterable overwrites before it is scored is refused, and nothing that is only given again."""
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 torch = late("torch")
 
@@ -90,6 +93,30 @@ def test_arrays_that_are_given_again_are_scored(name: str, pairs: Any) -> None: 
     """With what they held before: a center bias, the views of a stack, both maps of a pair."""
     copies = [(np.array(pred), np.array(gt)) for pred, gt in pairs()]
     assert evaluate(pairs(), metric="kld").scores == evaluate(copies, metric="kld").scores
+
+
+@pytest.mark.parametrize("is_young", [True, False])
+def test_files_that_are_written_again_are_refused(tmp_path: Path, is_young: bool) -> None:  # noqa: FBT001
+    """A stamp may be the same where a file was written a moment ago: a clock ticks some hundred times a second."""
+    path = tmp_path / "pred.npy"
+
+    def pairs() -> Iterator[Any]:
+        for one in MAPS:
+            np.save(path, one)
+            if not is_young:
+                os.utime(path, (1, 1))
+            yield path, one
+
+    said = f"^item 1: pred is {re.escape(str(path))}, which was pred of item 0 and is not scored yet; it has changed"
+    with pytest.raises(UsageProblem, match=said):
+        evaluate(pairs(), metric="kld")
+
+
+def test_files_that_are_given_again_are_scored(tmp_path: Path) -> None:
+    for place in range(2):
+        np.save(tmp_path / f"{place}.npy", MAPS[place])
+    pairs = [(tmp_path / f"{place % 2}.npy", one) for place, one in enumerate(MAPS)]
+    assert evaluate(iter(pairs), metric="kld").scores == evaluate(pairs, metric="kld").scores
 
 
 @given(places=st.lists(st.integers(0, 3), min_size=2, max_size=8), values=st.data())
