@@ -19,6 +19,7 @@ from kldeval.cli.model_options import (
     with_asked_intervals,
 )
 from kldeval.cli.options import (
+    note_idle,
     paths_argument,
     request_from,
     settings_from,
@@ -66,6 +67,7 @@ def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     preds, gt = split_paths(paths, options.manifest)
     if is_rows or settings.maps == "rows":
         return score_rows_of((preds, gt), settings, options)
+    note_idle(options, settings, manifest=options.manifest, group_by=options.group_by)
     _check(settings, options, n_models=max(1, len(preds)))
     gates = parse_gates(options.fail_if, settings.keys if settings.reduction != "none" else ())
     sink = open_sink(options, score_only=options.score_only)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 import pytest
 from command_line import Outcome, kldeval
-
-from kldeval.cli.main import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +131,7 @@ REQUESTS = {
     "explain": "{root}/pred/a.npy {root}/gt/a.npy",
     "reproduce": "{root}/r.json",
 }
-"""Requests of the commands whose options are looked at one by one, but the slow ones; a first word is the command where that is not what it is called here."""
+"""Requests of the commands whose options are tried one by one; a first word is the command where that has more."""
 
 SLOW = ("evaluate",)
 
@@ -170,9 +169,7 @@ def words(request: str) -> list[str]:
 
 
 def options_of(request: str) -> Iterator[click.Option]:
-    with click.Context(cli) as context:
-        command = cli.get_command(context, request.split(maxsplit=1)[0])
-    assert command is not None
+    command = import_module(f"kldeval.cli.{request.split(maxsplit=1)[0]}").command
     yield from (one for one in command.params if isinstance(one, click.Option) and one.name not in (*CLUSTER, "help"))
 
 
