@@ -142,12 +142,12 @@ def _scored(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, R
     from kldeval.engine.run import run_models
     from kldeval.errors import UsageProblem
     from kldeval.reports.comparison import compare_reports
-    from kldeval.reports.json_reader import refuse_rows
+    from kldeval.reports.json_reader import refuse_others
     from kldeval.reports.leaderboard import name_models
 
     if len(paths) < FOLDERS:
         for path in paths:
-            refuse_rows(path)
+            refuse_others(path)
         found = " ".join(map(str, paths)) or "nothing"
         msg = (
             f"two saved reports (.json) or more are needed, or two predictions and their ground truth; here is {found}"

@@ -171,11 +171,38 @@ def decode(path: str | os.PathLike[str]) -> object:
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_finite)
     except OSError as error:
         here = "documents are read from files on this machine: copy it" if is_url(Path(path)) else ""
+        if Path(path).is_dir():
+            here = "it is a folder; name a saved report, which is one file (.json)"
         msg = f"cannot read {printable(path)}: {here or why(error)}"
         raise UsageProblem(msg) from error
     except (ValueError, RecursionError) as error:
-        msg = f"{printable(str(path))} is not JSON: {error}"
+        msg = _instead(Path(path)) or f"{printable(str(path))} is not JSON: {error}"
         raise UsageProblem(msg) from error
+
+
+TABLES_OF_MAPS, PAGES = (".csv", ".tsv", ".jsonl", ".ndjson"), (".html", ".htm", ".md", ".markdown", ".tex", ".txt")
+"""The suffixes of files that hold the rows of maps alone, and of pages for people."""
+
+
+def _instead(path: Path) -> str:
+    """What a file that is no JSON is by its name, and which file to name; "" of what should be JSON."""
+    suffix = path.suffix.lower()
+    what = "holds rows of maps" if suffix in TABLES_OF_MAPS else "is a page for people" if suffix in PAGES else ""
+    if not what and suffix != ".json":
+        what = "is a file of another kind"
+    way = "name the report in JSON that was written beside it, or write one with --output report.json"
+    return what and f"{printable(path)} {what}, and no saved report: {way}"
+
+
+def refuse_others(path: Path) -> None:
+    """Refuse a file of rows, or a page, where reports or folders of maps are wanted.
+
+    Raises:
+        UsageProblem: saying what to name instead.
+    """
+    refuse_rows(path)
+    if path.suffix.lower() in (*TABLES_OF_MAPS, *PAGES) and path.is_file():
+        raise UsageProblem(_instead(path))
 
 
 def refuse_rows(path: Path) -> None:

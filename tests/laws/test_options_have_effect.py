@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -227,3 +228,66 @@ def test_settings_of_a_file_are_for_all_requests(root: Path, tmp_path: Path) -> 
     found = kldeval(root / "pred", root / "gt", "--score-only", "--config", tmp_path / "c.toml")
     assert found == Outcome(0, found.out, found.err)
     assert len(found.out.split()) == 2
+
+
+@pytest.mark.parametrize(("suffix", "what"), [("csv", "holds rows of maps"), ("md", "is a page for people")])
+def test_what_is_no_saved_report_is_called_what_it_is(root: Path, tmp_path: Path, suffix: str, what: str) -> None:
+    file = tmp_path / f"r.{suffix}"
+    kldeval(root / "pred", root / "gt", "-q", "-o", file)
+    way = "name the report in JSON that was written beside it, or write one with --output report.json"
+    for command in ("show", "merge", "methods", "reproduce"):
+        assert kldeval(command, file) == Outcome(2, "", f"kldeval: {file} {what}, and no saved report: {way}\n")
+    assert f"{file} {what}" in kldeval("compare", file, root / "r.json").err
+    assert "it is a folder; name a saved report" in kldeval("show", root / "pred").err
+
+
+def test_lists_of_values_are_not_advised_to_be_resized(tmp_path: Path) -> None:
+    """A map that was flattened, resized to its own shape, gives a number without meaning."""
+    rng = np.random.default_rng(1)
+    arrays = {"flat": rng.random(20), "short": rng.random(19), "map": rng.random((4, 5))}
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    told = {
+        ("flat", "map"): "the prediction is 20 values in one row, the ground truth (4, 5) (height, width): as many, so "
+        "the prediction may be the map flattened; store it in its shape, array.reshape(4, 5), do not resize",
+        (
+            "short",
+            "flat",
+        ): "the prediction is 19 values in one row, the ground truth 20 values in one row",
+        ("map", "short"): "the ground truth 19 values in one row (height, width); store both as maps",
+    }
+    for (pred, gt), message in told.items():
+        found = kldeval(tmp_path / f"{pred}.npy", tmp_path / f"{gt}.npy", "--format", "csv")
+        assert found.code == 1
+        assert message in found.err
+        assert "--resize" not in found.err
+    np.save(tmp_path / "advised.npy", arrays["flat"].reshape(4, 5))
+    assert kldeval(tmp_path / "advised.npy", tmp_path / "map.npy").code == 0
+
+
+def test_merged_shares_say_what_the_whole_run_says(root: Path, tmp_path: Path) -> None:
+    """All but where it was computed, and the intervals of a single model with it."""
+    requests = {
+        "one": ("--confidence", "0.9", "--resamples", "200", "--baselines"),
+        "several": (root / "other", "--confidence", "0.9", "--resamples", "200", "--seed", "3"),
+    }
+    for name, (first, *words) in requests.items():
+        asked = [root / "pred", *([first] if name == "several" else []), root / "gt"]
+        asked += words if name == "several" else [first, *words]
+        parts = [tmp_path / f"{name}{share}.json" for share in (1, 2)]
+        for share, part in enumerate(parts, 1):
+            assert kldeval(*asked, "-q", "--shard", f"{share}/2", "-o", part).code == 0
+        kldeval(*asked, "-q", "-o", tmp_path / "whole.json")
+        assert kldeval("merge", *parts, "-q", "-o", tmp_path / "merged.json").code == 0
+        whole, merged = (_facts(json.loads((tmp_path / f"{one}.json").read_text())) for one in ("whole", "merged"))
+        assert merged == whole
+        assert "confidence=0.9" in json.dumps(merged)
+    shown = kldeval("merge", *parts, "--intervals")
+    assert shown.out == kldeval("show", tmp_path / "whole.json", "--intervals").out
+
+
+def _facts(document: object) -> object:
+    """A document without where it comes from."""
+    if isinstance(document, dict):
+        return {name: _facts(value) for name, value in document.items() if name != "provenance"}
+    return [_facts(value) for value in document] if isinstance(document, list) else document
