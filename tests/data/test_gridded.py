@@ -17,6 +17,7 @@ from late import late
 from reading import read_map
 
 import kldeval as package
+from kldeval.errors import UnreadableMap
 
 torch = late("torch")
 
@@ -438,3 +439,6 @@ def test_libraries_of_other_formats_leave_the_memory_of_a_file() -> None:
     for name in ("p.nc", "p.zarr", "p.pt", "p.hdr"):
         outcome = kldeval(name, name, *(["--var", "tas"] if name in {"p.nc", "p.zarr"} else []), "-m", "kld")
         assert (outcome.code, outcome.err) == (0, ""), (name, outcome)
+    damaged = Path(__file__).parents[1] / "hostile" / "images" / "damaged_lzw_u8.tif"
+    with pytest.raises(UnreadableMap, match="a strip or tile of the TIFF cannot be decoded"):
+        read_map(damaged)  # with what imports dask, exceptions are pickled with their causes, which this one's is not
