@@ -47,7 +47,7 @@ def score(row: Any, pred: oracle.Map, gt: oracle.Map) -> float | str:
 
 
 class TestGolden:
-    @pytest.mark.parametrize(("pair", "name"), GOLDEN_CASES)
+    @each_of(("pair", "name"), GOLDEN_CASES)
     def test_row_gives_the_golden_number(self, pair: str, name: str) -> None:
         """Every row, read by the oracle, gives the published formula's number to 1e-9; `nan` there means refused."""
         row, expected = conventions()[name], GOLDEN["kld"][pair][name]

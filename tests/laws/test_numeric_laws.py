@@ -182,8 +182,8 @@ def test_every_metric_of_the_registry_is_here() -> None:
     assert found | elsewhere.keys() == set(metrics())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@each_of("dtype", ["float32", "float16"])
+@each_of("backend", ["numpy", "torch"])
 def test_counts_of_pixels_do_not_saturate(backend: str, dtype: str) -> None:
     # a running sum of float32 stays at 2^24; a weight counts as that many pixels
     weights = np.ones(SHAPE, np.int64)

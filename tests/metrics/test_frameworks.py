@@ -14,6 +14,7 @@ from drawn import Fill, arrays, numbers, shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 
 from kldeval import (
     bce,
@@ -78,8 +79,8 @@ def test_bce_with_logits_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.nd
         assert_close(bce_with_logits(*(make(backend, array) for array in maps), reduction=reduction), expected)
 
 
-@pytest.mark.parametrize("log_target", [False, True])
-@pytest.mark.parametrize("reduction", [*REDUCTIONS, "batchmean"])
+@each_of("log_target", [False, True])
+@each_of("reduction", [*REDUCTIONS, "batchmean"])
 @settings(max_examples=30, deadline=None)
 @given(maps=pairs_of(LOG, PROBABILITY))
 def test_kl_div_is_torchs(reduction: Any, log_target: Any, maps: tuple[np.ndarray, np.ndarray]) -> None:
@@ -120,7 +121,7 @@ GRADIENTS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
+@each_of("name", GRADIENTS)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_gradients_equal_those_of_torch(name: str, data: st.DataObject) -> None:
@@ -196,7 +197,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("metric", "pred", "target", "message"), REFUSALS)
+@each_of(("metric", "pred", "target", "message"), REFUSALS)
 def test_refusals_name_the_value_and_the_way_out(metric: Any, pred: Any, target: Any, message: str) -> None:
     with pytest.raises(RefusedMap) as caught:
         metric(np.asarray(pred), np.asarray(target))
@@ -264,7 +265,7 @@ TRUE, PRED = [[0.0, 1.0], [0.25, 0.75]], [[0.5, 0.5], [0.5, 0.25]]
 """Rows with an empty cell, and a prediction that does not sum to 1: where Keras' clips and divisions show."""
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_keras_kl_divergence_is_its_formula(backend: str) -> None:
     true, pred = make(backend, TRUE), make(backend, PRED)
     rows = [1e-7 * math.log(1e-7 / 0.5) + math.log(1 / 0.5), 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.25)]
@@ -278,7 +279,7 @@ def test_keras_kl_divergence_is_its_formula(backend: str) -> None:
     assert_close(keras_kl_divergence(*extreme), np.asarray(math.log(1 / 1e-7)))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_keras_categorical_crossentropy_is_its_formula(backend: str) -> None:
     true, pred = make(backend, TRUE), make(backend, PRED)
     rows = [-math.log(0.5), -0.25 * math.log(0.5 / 0.75) - 0.75 * math.log(0.25 / 0.75)]

@@ -13,6 +13,7 @@ from backends import BACKENDS, make, to_numpy
 from hypothesis import given, settings
 from label_cases import VOID, Case, cases
 from late import late
+from looping import each_of
 
 from kldeval import accuracy, brier, cross_entropy, log_softmax, nll
 
@@ -119,8 +120,8 @@ def test_brier_and_accuracy_are_their_definitions(spread: Any, case: Case) -> No
         assert_close(accuracy(pred, labels, **ours), means[1])
 
 
-@pytest.mark.parametrize("metric", [cross_entropy, brier])
-@pytest.mark.parametrize("spread", ["all", "others"])
+@each_of("metric", [cross_entropy, brier])
+@each_of("spread", ["all", "others"])
 @settings(max_examples=20, deadline=None)
 @given(case=cases())
 def test_one_hot_soft_labels_are_integer_labels(metric: Any, spread: Any, case: Case) -> None:
@@ -145,7 +146,7 @@ def test_the_first_of_equally_probable_classes_counts() -> None:
     assert hits == [1, 0, 0, 0]
 
 
-@pytest.mark.parametrize("metric", [cross_entropy, nll, brier, accuracy])
+@each_of("metric", [cross_entropy, nll, brier, accuracy])
 def test_with_every_label_ignored_the_mean_is_nan_and_the_sum_0(metric: Any) -> None:
     log_pred, labels = np.log(np.full((2, 3), 0.5)), np.full(3, VOID)
     values = [metric(log_pred, labels, axis=0, ignore_index=VOID, reduction=name) for name in REDUCTIONS]

@@ -16,6 +16,7 @@ from evaluating import on_device, outcome_of, pair_of, scored, settings_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 
 import kldeval as package
 from kldeval.errors import UsageProblem
@@ -188,14 +189,14 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("pred", "gt", "message"), REFUSED)
+@each_of(("pred", "gt", "message"), REFUSED)
 def test_what_is_no_probability_is_a_failure(pred: Any, gt: Any, message: str) -> None:
     found = outcome(np.asarray(pred), np.asarray(gt))
     assert isinstance(found, Failure)
     assert (found.stage, found.message) == ("check", message)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("texts", "message"),
     [
         (

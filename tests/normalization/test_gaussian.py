@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 
 from kldeval.errors import UsageProblem
 from kldeval.normalization.gaussian import blurred, blurred_points
@@ -60,7 +61,7 @@ def test_the_least_value_without_some_points_is_that_of_the_map_without_them(
     assert MinimumSearch(smooth, sigma).without(points) == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
-@pytest.mark.parametrize("sigma", [0.0, -1.0, float("inf"), float("nan")])
+@each_of("sigma", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_sigma_that_is_none_is_refused(sigma: float) -> None:
     with pytest.raises(UsageProblem, match=f"^sigma {sigma:g}: a Gaussian needs a positive number$"):
         blurred(np.ones((2, 2)), (1.0, sigma))

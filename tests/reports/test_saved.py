@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_line import kldeval
+from looping import each_of
 from model_files import NAMES, make_models
 from report_files import FORMATS, merged, report, saved, write
 from schemas import validate
@@ -144,7 +145,7 @@ def test_tables_per_class_without_their_sums_are_not_merged() -> None:
 SIGNED = {"kld": "kld|pred:sum-to-one|gt:sum-to-one|scale:raw|v:1"}
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("reports", "message"),
     [
         (

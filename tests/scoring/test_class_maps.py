@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from image_files import PALETTE, image, png, png_chunk
 from late import late
+from looping import each_of
 
 import kldeval as package
 from kldeval.errors import RefusedMap
@@ -48,8 +49,8 @@ def terms_of(student: np.ndarray, teacher: np.ndarray, axis: int) -> Any:
     return terms
 
 
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
-@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, -3])
+@each_of("backend", ["numpy", "torch"])
+@each_of("axis", [0, 1, 2, -1, -2, -3])
 def test_the_divergence_of_class_maps_is_torchs(axis: int, backend: str) -> None:
     student, teacher = RNG.normal(size=(2, 3, 4, 5))
     terms = terms_of(student, teacher, axis)
@@ -195,7 +196,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "gt", "texts", "message"), REFUSED)
+@each_of(("shape", "gt", "texts", "message"), REFUSED)
 def test_what_does_not_fit_is_a_failure_that_says_why(shape: Any, gt: Any, texts: dict[str, str], message: str) -> None:
     texts = texts or {"norm": "softmax(axis=0)"}
     found = outcome(np.ones(shape), gt, **texts)

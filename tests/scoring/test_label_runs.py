@@ -61,8 +61,8 @@ def assert_close(actual: float, expected: Any | float, terms: Any) -> None:
 small_cases = cases().filter(lambda case: case.labels.ndim <= 2)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@each_of("backend", ["numpy", "torch"])
+@each_of("reduction", ["sum", "mean"])
 @settings(max_examples=20, deadline=None)
 @given(case=small_cases)
 def test_cross_entropy_is_torchs(reduction: str, backend: str, case: Case) -> None:

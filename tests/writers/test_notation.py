@@ -82,7 +82,7 @@ def shown(stream: type[io.StringIO], environ: dict[str, str], monkeypatch: pytes
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("stream", "environ", "width"),
     [
         (Screen, {"COLUMNS": "99"}, 99),
@@ -100,7 +100,7 @@ def test_columns_count_on_a_terminal_alone(
     assert longest <= width if width else longest > 99
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("stream", "environ", "color"),
     [
         (Screen, {"TERM": "xterm"}, True),

@@ -60,7 +60,7 @@ def test_a_format_is_a_pure_function_of_report_and_options(name: str, options: d
     assert write(name, example(), options) == write(name, example(), options)
 
 
-@pytest.mark.parametrize("name", ["json", "jsonl", "csv", "tsv"])
+@each_of("name", ["json", "jsonl", "csv", "tsv"])
 def test_formats_for_programs_ignore_how_tables_look(name: str) -> None:
     assert write(name, example(), {"precision": 1, "per_map": True, "worst": 1, "width": 20, "color": True}) == write(
         name, example(), {}
@@ -164,7 +164,7 @@ def broken(**changes: Any) -> dict[str, Any]:
     return document | changes
 
 
-@pytest.mark.parametrize(
+@each_of(
     "document",
     [
         broken(schema="kldeval.report/3"),
@@ -231,7 +231,7 @@ def test_csv_to_the_letter() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+@each_of("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
 def test_no_name_is_a_formula(name: str) -> None:
     rows = read_back("csv", report(Score(name, {"kld": -1.5}), failures=(Failure(name, "load", "=1"),)))
     assert [row["name"] for row in rows] == [f"'{name}"] * 2
