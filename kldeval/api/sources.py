@@ -17,6 +17,7 @@ from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.memory import MapInMemory, NamedMaps
 from kldeval.sequences import Seen
 from kldeval.suffixes import stem_of
+from kldeval.urls import without_query
 
 if TYPE_CHECKING:
     from kldeval.memory import MapFile, MapFolder
@@ -117,7 +118,7 @@ def numbered(n: int) -> list[str]:
 
 def _names(values: Sequence[Any]) -> list[str]:
     """The stems of files where these tell them apart, else places."""
-    stems = [stem_of(Path(one)) for one in values if is_path(one)]
+    stems = [stem_of(without_query(Path(one))) for one in values if is_path(one)]
     return stems if len(set(stems)) == len(values) else numbered(len(values))
 
 

@@ -17,6 +17,7 @@ from kldeval.cli.options import (
     NamingOptions,
     ProgressOptions,
     ReadingOptions,
+    ShardOptions,
     request_from,
 )
 from kldeval.cli.reporting import VerboseOptions, check_outputs, formats_help
@@ -46,6 +47,7 @@ class AuditOptions(
     NamingOptions,
     FixationNamingOptions,
     FileOptions,
+    ShardOptions,
     EngineOptions,
     CacheOptions,
 ):

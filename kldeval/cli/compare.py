@@ -11,7 +11,6 @@ from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
 from kldeval.cli.options import (
-    NUMERIC,
     AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
@@ -30,6 +29,7 @@ from kldeval.cli.reporting import (
     exit_code,
     open_sink,
 )
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,28 +41,11 @@ if TYPE_CHECKING:
 FOLDERS = 3
 """Two predictions and the ground truth, at least."""
 
-_OF_SCORING = (
-    *(name for name in NUMERIC),
-    *(
-        "pred_name",
-        "gt_name",
-        "exclude",
-        "allow_missing",
-        "allow_extra",
-        "limit",
-        "key",
-        "pred_key",
-        "gt_key",
-        "var",
-        "pred_var",
-        "gt_var",
-        "stack",
-        "stack_axis",
-        "spatial_axes",
-        "array_axes",
-        "shape",
-    ),
-    *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),
+_OF_SCORING = tuple(
+    name
+    for group in (NumericOptions, AuxiliaryNamingOptions, FileOptions, ComputingOptions)
+    for name in group.declared()
+    if name != "metric"
 )
 """The options that mean nothing to numbers that are made already."""
 
@@ -102,14 +85,14 @@ def command(paths: tuple[Path, ...], options: CompareOptions) -> int:
 
     from kldeval.cli.config import with_config_provenance
     from kldeval.errors import UsageProblem
-    from kldeval.reports.comparison import find_regressions
+    from kldeval.reports.comparison import find_regressions, why_nothing
 
     sink = open_sink(options)
     resampling_from(options)
     saved = bool(paths) and all(path.suffix.lower() == ".json" for path in paths)
     reports, comparison = (_saved if saved else _scored)(paths, options)
     if not comparison.comparisons:
-        raise UsageProblem("\n".join(comparison.notes))
+        raise UsageProblem("\n".join(comparison.notes) or why_nothing(reports))
     if options.fail_if_worse:
         gates = find_regressions(reports, resampling_from(options), group_by=options.group_by)
         comparison = replace(comparison, gates=gates)
@@ -170,7 +153,8 @@ def _scored(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, R
     models = dict(zip(name_models(preds, options.names), preds, strict=True))
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         reports = run_models(models, paths[-1], settings, request, progress)
-    provenance = {**_versions(), "models": {model: str(path) for model, path in models.items()}, "gt": str(paths[-1])}
+    called = {model: displayed(path) for model, path in models.items()}
+    provenance = {**_versions(), "models": called, "gt": displayed(paths[-1])}
     return reports, compare_reports(reports, resampling_from(options), provenance=provenance)
 
 

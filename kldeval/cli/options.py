@@ -159,7 +159,6 @@ class FileOptions(OptionGroup):
     allow_missing: bool = flag_option("Leave out ground truths without a prediction.")
     allow_extra: bool = flag_option("Leave out predictions without a ground truth.")
     limit: int | None = option(type=WholeNumber(min=1), metavar="N", help="Only the first N pairs.")
-    shard: str | None = text_option("I/N", "Score the I-th of N shares of the pairs; see kldeval merge.")
     key: str | None = text_option("NAME", "The array to read from an .npz or .mat file that holds several.")
     pred_key: str | None = text_option("NAME", "That of the predictions [default: --key].")
     gt_key: str | None = text_option("NAME", "That of the ground truths [default: --key].")
@@ -183,6 +182,12 @@ class FileOptions(OptionGroup):
     max_pixels: int | None = option(type=WholeNumber(min=1), metavar="N", help="Refuse larger maps.")
     shape: str | None = text_option("H,W", "Height and width of the raw values in .bin files, as 1024,2048.")
     trust_files: bool = flag_option("Read compressed files whose size cannot be bounded before.")
+
+
+class ShardOptions(OptionGroup):
+    """The share of the pairs, of commands whose numbers of all shares can be put together."""
+
+    shard: str | None = text_option("I/N", "Score the I-th of N shares of the pairs; see kldeval merge.")
 
 
 class ManifestOptions(OptionGroup):

@@ -39,6 +39,7 @@ from kldeval.reports.documents import (
 from kldeval.reports.identification import IDENTIFY_SCHEMA
 from kldeval.reports.rows import ROWS_SCHEMA
 from kldeval.settings.signature import combined
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     import os
@@ -169,7 +170,8 @@ def decode(path: str | os.PathLike[str]) -> object:
         text = read_regular(Path(path)).decode("utf-8")
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_finite)
     except OSError as error:
-        msg = f"cannot read {printable(str(path))}: {why(error)}"
+        here = "documents are read from files on this machine: copy it" if is_url(Path(path)) else ""
+        msg = f"cannot read {printable(path)}: {here or why(error)}"
         raise UsageProblem(msg) from error
     except (ValueError, RecursionError) as error:
         msg = f"{printable(str(path))} is not JSON: {error}"
