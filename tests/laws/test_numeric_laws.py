@@ -45,7 +45,7 @@ CASES = [
     for backend, dtypes in BACKENDS.items()
     if dtype in dtypes
 ]
-every_case = pytest.mark.parametrize(("backend", "dtype", "magnitude"), CASES)
+every_case = each_of(("backend", "dtype", "magnitude"), CASES)
 
 RNG = np.random.default_rng(7)
 SHAPE = (5, 7)
