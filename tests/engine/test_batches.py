@@ -214,6 +214,11 @@ class TestAhead:
         class Numbers(TorchDispatchMode):  # type: ignore[misc]
             asked = 0
 
+            @classmethod
+            def _should_skip_dynamo(cls) -> bool:
+                """No: nothing is compiled here, and to import the compiler takes longer than all of this."""
+                return False
+
             def __torch_dispatch__(self, function: Any, _: Any, arguments: Any = (), named: Any = None) -> Any:
                 Numbers.asked += function in (
                     torch.ops.aten._local_scalar_dense.default,
