@@ -143,8 +143,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def without_collector() -> Iterator[None]:
-    """What is garbage stays: what only the collector frees is held for as long as it waits."""
+    """What is garbage stays: what only the collector frees is held for as long as it waits.
+
+    What other tests have left is looked through once: with large libraries that takes as long as a run.
+    """
     gc.collect()
+    gc.freeze()
     gc.disable()
     yield
     gc.enable()
