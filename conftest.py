@@ -1,4 +1,4 @@
-"""Where doctests are looked for, and which process collects and runs which files first.
+"""Where doctests are looked for, which process collects and runs which files first, and what it tells of a test.
 
 Doctests are looked for in files of the package that have some: to look for them imports a file.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -73,6 +74,23 @@ def place_of(path: Path) -> int:
     """
     text = path.read_text(encoding="utf-8")
     return 0 if re.search("torch|from backends|from trees|cuda:", text) else 2 if "mark.slow" in text else 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Tell the process that hands out tests of the call alone, unless something else failed or all of it is asked for.
+
+    To send and to read what set-up and tear-down have to say is a third of the work that pytest has with a test.
+    """
+    options = item.config.option
+    if not hasattr(item.config, "workerinput") or options.durations is not None or options.xmlpath:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.hookimpl(optionalhook=True)

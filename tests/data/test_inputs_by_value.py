@@ -457,7 +457,7 @@ def smooth(seed: int = 13, shape: tuple[int, int] = (60, 80)) -> Array:
 @pytest.mark.parametrize("name", COLOUR_MAPS)
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_a_colour_map_is_recognised_by_name(name: str, suffix: str) -> None:
-    pred, gt = smooth(13, (30, 40)), smooth(14, (30, 40))
+    pred, gt = smooth(13, (16, 24)), smooth(14, (16, 24))
     painted = cv2.applyColorMap(pred, getattr(cv2, f"COLORMAP_{name}"))
     cv2.imwrite(f"pred.{suffix}", painted)
     cv2.imwrite("gt.png", gt)

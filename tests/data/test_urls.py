@@ -14,6 +14,7 @@ from functools import partial
 from http.client import HTTPConnection
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -366,7 +367,7 @@ def test_a_page_that_lists_files_is_a_folder(seen: LookedAt) -> None:
     pytest.importorskip("aiohttp")
     serve = partial(QuietHandler, directory=str(seen.root))
     with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         try:
             scored, nowhere = (
@@ -401,10 +402,13 @@ def put(server: HTTPConnection, path: str, data: bytes = b"") -> None:
 
 
 @pytest.mark.slow
-def test_an_s3_on_this_machine(seen: LookedAt) -> None:
+def test_an_s3_on_this_machine(seen: LookedAt, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a process of its own, for its file system starts threads; without credentials it says so."""
     server = pytest.importorskip("moto.server")
     pytest.importorskip("s3fs")
+    # how often it looks whether it is to end: twice a second unless it is told otherwise
+    serve = resolve_name("werkzeug.serving:BaseWSGIServer.serve_forever")
+    monkeypatch.setattr(serve, "__defaults__", (0.02,))
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
     try:
