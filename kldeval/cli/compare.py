@@ -142,8 +142,8 @@ def _scored(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, R
     from kldeval.engine.run import run_models
     from kldeval.errors import UsageProblem
     from kldeval.reports.comparison import compare_reports
-    from kldeval.reports.json_reader import refuse_others
     from kldeval.reports.leaderboard import name_models
+    from kldeval.reports.other_files import refuse_others
 
     if len(paths) < FOLDERS:
         for path in paths:
