@@ -35,7 +35,7 @@ from kldeval.conventions import CONVENTIONS
 from kldeval.data.fixations.maps import FixationReading, fixations_in_map
 from kldeval.data.volumes import PLANE
 from kldeval.engine.run import read_one, run
-from kldeval.errors import RefusedMap, UsageProblem, count
+from kldeval.errors import RefusedMap, UsageProblem, count, printable
 from kldeval.functional import requested
 from kldeval.grammar import format_value
 from kldeval.metrics.registry import METRICS
@@ -164,6 +164,12 @@ def _report_of(given: Any) -> documents.Report:
 def _saved(paths: Sequence[Any]) -> dict[str, documents.Report]:
     """The reports in saved files by model."""
     found: dict[str, documents.Report] = {}
+    folder = next((path for path in paths if Path(path).is_dir()), None)
+    if folder is not None:
+        msg = (
+            f"{printable(folder)} is a folder: score the models first, as in compare(evaluate(a, gt), evaluate(b, gt))"
+        )
+        raise UsageProblem(msg)
     for path, name in zip(paths, name_models([Path(one) for one in paths]), strict=True):
         document = load_document(path)
         if isinstance(document, documents.ComparisonReport):
@@ -252,6 +258,17 @@ def _check_fixations_serve(options: Mapping[str, Any], metrics: Sequence[str]) -
 
 
 _AUDITED = frozenset((*AUDITED, "conventions"))
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a number, and no path."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return not Path(text).exists()
+
+
 _IDENTIFIED = frozenset((*IDENTIFIED, "value"))
 """The keywords of these questions, with what a misspelt one may mean."""
 
@@ -288,6 +305,9 @@ def identify(
     >>> "sam" in [guess.convention for guess in identify(f"{number:.9f}", pred, gt).guesses]
     True
     """
+    if isinstance(gt, int | float) or (isinstance(gt, str) and _is_number(gt)):
+        msg = f"the number comes first, and the ground truth last: identify({gt!r}, pred, gt)"
+        raise UsageProblem(msg)
     given = value.items() if isinstance(value, Mapping) else [("", value)]
     targets = [published_value(f"{metric}={number}" if metric else str(number)) for metric, number in given]
     call = library_call(options, known=_IDENTIFIED)

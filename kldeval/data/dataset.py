@@ -317,7 +317,9 @@ def pair_up(
         msg = "two files or two folders are needed, predictions and ground truth, or a --manifest that names the pairs"
         raise UsageProblem(msg)
     if isinstance(pred, NamedMaps) or isinstance(gt, NamedMaps):
-        return pairs_in_memory(pred, gt)
+        held = pairs_in_memory(pred, gt)
+        check_kinds(held, request)
+        return held
     pairing = find_pairs(
         pred,
         gt,

@@ -185,3 +185,12 @@ def test_how_files_of_fixations_are_read_means_nothing_for_arrays() -> None:
     ):
         kldeval.evaluate(pred, pred, metric="nss", fixations=counts, fixation_base=1)
     kldeval.evaluate(pred, pred, metric="nss", fixations=counts, fixation_threshold=0.5)
+
+
+def test_what_stands_in_the_wrong_place_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="is a folder: score the models first"):
+        kldeval.compare(tmp_path, tmp_path, tmp_path)
+    with pytest.raises(
+        UsageProblem, match=r"the number comes first, and the ground truth last: identify\('0.27', pred"
+    ):
+        kldeval.identify("pred", "gt", "0.27")
