@@ -67,7 +67,7 @@ class TestNumbers:
             assert found.compute().item() == exact.compute()
 
     @given(st.lists(st.integers(-(2**2100), 2**2100), max_size=5))
-    @settings(deadline=None, max_examples=50)
+    @settings(deadline=None, max_examples=30)
     def test_limbs_add_up(self, totals: list[int]) -> None:
         limbs = sum((inside.limbs_of(total) for total in totals), np.zeros_like(inside.limbs_of(0)))
         assert inside.total_of(limbs.tolist()) == sum(totals)

@@ -33,7 +33,7 @@ POOLED: tuple[str, ...] = (
     "brier-within",
 )
 POOLED += ("ace", "rmsce", "rmsce-debiased")
-quick = settings(deadline=None, max_examples=40)
+quick = settings(deadline=None, max_examples=15)
 shapes = st.tuples(st.integers(1, 60), st.integers(2, 5), st.integers(0, 999))
 
 

@@ -55,7 +55,7 @@ def test_golden_numbers_of_the_public_pairs(pair: str, backend: str) -> None:
         assert float(WEIGHTED[name](pred, gt)) == pytest.approx(GOLDEN[pair][name], abs=1e-9), name
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(MAPS)
 def test_cc_is_the_correlation_of_scipy(maps: np.ndarray) -> None:
     pred, gt = maps
@@ -93,7 +93,6 @@ def test_a_map_with_negative_values_has_no_similarity_until_it_is_stretched() ->
     assert float(sim(pred, gt, minmax=True)) == 1.0
 
 
-@settings(max_examples=40, deadline=None)
 @given(maps=MAPS, weights=arrays((3, 4), integers(0, 3, np.int64)))
 def test_a_weight_is_a_number_of_pixels(maps: np.ndarray, weights: np.ndarray) -> None:
     assume(weights.any())
@@ -114,7 +113,6 @@ def test_masking_equals_cropping_whatever_is_under_the_mask(backend: str) -> Non
         assert float(actual) == pytest.approx(float(expected), abs=1e-12), name
 
 
-@settings(max_examples=30, deadline=None)
 @given(maps=MAPS, order=st.permutations(range(12)))
 def test_neither_a_mask_of_ones_nor_the_order_of_the_pixels_matters(maps: np.ndarray, order: list[int]) -> None:
     shuffled = maps.reshape(2, 1, 12)[:, :, order]
@@ -152,7 +150,7 @@ def test_distances_of_densities_by_hand(backend: str) -> None:
     np.testing.assert_allclose(to_numpy(tv(p, q, reduction="none")), [[0, 0.25, 0.25]])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(MAPS)
 def test_total_variation_and_hellinger_bound_each_other(maps: np.ndarray) -> None:
     assume(maps.any(axis=(1, 2)).all())
@@ -195,7 +193,6 @@ def test_emd_of_a_moved_map_is_the_way_it_moved() -> None:
     assert float(emd(blob, moved, factor=1, unit="diagonal")) == pytest.approx(5 / math.hypot(8, 9), abs=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
 @given(arrays((3, 3, 4), integers(0, 9)))
 def test_emd_is_a_metric_that_does_not_see_the_scale_of_a_map(maps: np.ndarray) -> None:
     assume(maps.any(axis=(1, 2)).all())

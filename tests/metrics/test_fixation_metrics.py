@@ -118,7 +118,7 @@ def test_golden_information_gain(pair: str, backend: str) -> None:
     assert float(ig_mit(pred, fixations, baseline)) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(scenes())
 def test_areas_are_shares_of_pairs(scene: Scene) -> None:
     pred, counts, others = scene
@@ -134,7 +134,7 @@ def test_areas_are_shares_of_pairs(scene: Scene) -> None:
     assert float(sauc(pred, counts, others)) == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scenes())
 def test_nss_is_the_mean_standard_score_at_fixations(scene: Scene) -> None:
     pred, counts, _ = scene
@@ -236,7 +236,6 @@ def test_a_run_gives_the_numbers_of_the_functions(dtype: type, scene: Scene, *, 
     assert in_a_run((pred, counts, others), weights) == pytest.approx(expected, abs=1e-11, nan_ok=True)
 
 
-@settings(max_examples=30, deadline=None)
 @given(scene=scenes(), order=st.permutations(range(30)))
 def test_neither_a_mask_of_ones_nor_the_order_of_the_pixels_matters(scene: Scene, order: list[int]) -> None:
     permuted = [array.reshape(1, 30)[:, order] for array in scene]
@@ -270,7 +269,6 @@ def test_a_rising_function_of_the_map_leaves_the_ranks_alone(name: str) -> None:
     assert scores == [scores[0]] * len(maps)
 
 
-@settings(max_examples=30, deadline=None)
 @given(scenes())
 def test_the_negative_of_a_map_has_the_rest_of_the_area(scene: Scene) -> None:
     pred, counts, _ = scene

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from backends import BACKENDS, make, to_numpy
 from drawn import Fill, arrays, numbers, shapes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from late import late
 from looping import each_of
@@ -60,7 +60,6 @@ def assert_close(actual: Any, expected: Any, scale: float = 0.0) -> None:
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=25, deadline=None)
 @given(maps=pairs_of(PROBABILITY, PROBABILITY))
 def test_bce_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.ndarray]) -> None:
     pred, target = tensors(maps)
@@ -70,7 +69,6 @@ def test_bce_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.ndarray]) -> N
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=25, deadline=None)
 @given(maps=pairs_of(LOGIT, PROBABILITY))
 def test_bce_with_logits_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.ndarray]) -> None:
     pred, target = tensors(maps)
@@ -81,7 +79,6 @@ def test_bce_with_logits_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.nd
 
 @each_of("log_target", [False, True])
 @each_of("reduction", [*REDUCTIONS, "batchmean"])
-@settings(max_examples=30, deadline=None)
 @given(maps=pairs_of(LOG, PROBABILITY))
 def test_kl_div_is_torchs(reduction: Any, log_target: Any, maps: tuple[np.ndarray, np.ndarray]) -> None:
     pred, target = tensors(maps)
@@ -122,7 +119,6 @@ GRADIENTS: dict[str, Any] = {
 
 
 @each_of("name", GRADIENTS)
-@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_gradients_equal_those_of_torch(name: str, data: st.DataObject) -> None:
     *functions, elements = GRADIENTS[name]
@@ -151,7 +147,6 @@ def test_the_clamp_is_a_parameter_and_none_gives_inf() -> None:
 
 
 @given(maps=pairs_of(LOGIT, PROBABILITY))
-@settings(max_examples=25, deadline=None)
 def test_bce_with_logits_is_the_log_sigmoid_of_either_class(maps: tuple[np.ndarray, np.ndarray]) -> None:
     logit, target = maps
     expected = -target * log_sigmoid(logit) - (1 - target) * log_sigmoid(-logit)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from backends import BACKENDS, make, to_numpy
-from hypothesis import given, settings
+from hypothesis import given
 from label_cases import VOID, Case, cases
 from late import late
 from looping import each_of
@@ -32,7 +32,6 @@ def assert_close(actual: Any, expected: Any | np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_cross_entropy_of_integer_labels_is_torchs(reduction: Any, case: Case) -> None:
     expected = case.torch_loss(case.logits, reduction)
@@ -45,7 +44,6 @@ def test_cross_entropy_of_integer_labels_is_torchs(reduction: Any, case: Case) -
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_cross_entropy_of_soft_labels_is_torchs(reduction: Any, case: Case) -> None:
     expected = functional.cross_entropy(
@@ -57,7 +55,6 @@ def test_cross_entropy_of_soft_labels_is_torchs(reduction: Any, case: Case) -> N
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=30, deadline=None)
 @given(case=cases())
 def test_nll_is_torchs(reduction: Any, case: Case) -> None:
     log_pred = np.log(np.random.default_rng(0).random(case.logits.shape))
@@ -69,7 +66,6 @@ def test_nll_is_torchs(reduction: Any, case: Case) -> None:
     assert_close(nll(log_pred, case.labels, **ours, reduction=reduction, check=False), expected)
 
 
-@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_gradients_equal_those_of_torch(case: Case) -> None:
     ours, theirs = (torch.tensor(case.logits, requires_grad=True) for _ in range(2))
@@ -80,7 +76,6 @@ def test_gradients_equal_those_of_torch(case: Case) -> None:
     assert_close(ours.grad, theirs.grad)
 
 
-@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_gradients_of_soft_labels_equal_those_of_torch(case: Case) -> None:
     ours = [torch.tensor(array, requires_grad=True) for array in (case.logits, case.soft)]
@@ -93,7 +88,6 @@ def test_gradients_of_soft_labels_equal_those_of_torch(case: Case) -> None:
 
 
 @pytest.mark.parametrize("spread", ["all", "others"])
-@settings(max_examples=30, deadline=None)
 @given(case=cases())
 def test_brier_and_accuracy_are_their_definitions(spread: Any, case: Case) -> None:
     log_pred = np.moveaxis(log_softmax(case.logits, axis=case.axis), case.axis, -1)
@@ -122,7 +116,6 @@ def test_brier_and_accuracy_are_their_definitions(spread: Any, case: Case) -> No
 
 @each_of("metric", [cross_entropy, brier])
 @each_of("spread", ["all", "others"])
-@settings(max_examples=20, deadline=None)
 @given(case=cases())
 def test_one_hot_soft_labels_are_integer_labels(metric: Any, spread: Any, case: Case) -> None:
     log_pred = log_softmax(case.logits, axis=case.axis)

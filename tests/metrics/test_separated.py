@@ -45,7 +45,7 @@ def both(pred: Any, gt: Any, texts: dict[str, dict[str, str]]) -> tuple[dict[str
     return answers([pair], asked)[0], answers([pair], [wide(one) for one in asked])[0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(maps=MAPS, constants=CONSTANTS, chains=st.tuples(CHAINS, CHAINS))
 def test_parts_sum_to_the_pointwise_terms(
     maps: tuple[Any, Any], constants: dict[str, Any], chains: tuple[str, str]

@@ -26,7 +26,6 @@ def scenes(draw: st.DrawFn) -> tuple[np.ndarray, tuple[float, float]]:
     return rng.poisson(0.1, shape), (draw(st.floats(0.2, 60)), draw(st.floats(0.2, 60)))
 
 
-@settings(deadline=None, max_examples=40)
 @given(scenes(), st.sampled_from([2.0, 4.0]))
 def test_a_reflected_gaussian_is_that_of_scipy(scene: tuple[np.ndarray, tuple[float, float]], truncate: float) -> None:
     counts, sigma = scene
@@ -47,7 +46,7 @@ def test_other_borders_are_those_of_scipy(border: Any) -> None:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(scenes(), st.integers(0, 2**32 - 1))
 def test_the_least_value_without_some_points_is_that_of_the_map_without_them(
     scene: tuple[np.ndarray, tuple[float, float]], seed: int

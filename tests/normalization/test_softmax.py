@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from backends import BACKENDS, make, to_numpy
 from drawn import arrays, numbers, shapes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from late import late
 from looping import each_of
@@ -49,7 +49,6 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, scale: float = 1.0) -
 
 
 @each_of("name", PAIRS)
-@settings(max_examples=25, deadline=None)
 @given(case=scores_and_axis())
 def test_every_backend_agrees_with_torch(name: str, case: tuple[np.ndarray, int]) -> None:
     scores, axis = case
@@ -63,7 +62,6 @@ def test_every_backend_agrees_with_torch(name: str, case: tuple[np.ndarray, int]
 
 
 @each_of("name", PAIRS)
-@settings(max_examples=25, deadline=None)
 @given(case=scores_and_axis(), seed=st.integers(0, 9))
 def test_gradients_equal_those_of_torch(name: str, case: tuple[np.ndarray, int], seed: int) -> None:
     scores, axis = case

@@ -153,7 +153,7 @@ def test_the_schemas_of_the_documentation_are_those_that_are_shipped(name: str) 
     assert json.loads(shipped.read_text()) == SCHEMAS[name]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_a_tampered_document_is_read_or_refused_in_one_line(data: st.DataObject) -> None:
     """Whatever is changed, removed or added: no other exception, and what is read can be written in every format."""

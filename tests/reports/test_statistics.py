@@ -30,7 +30,7 @@ MAIZE = [49.0, -67.0, 8.0, 16.0, 6.0, 23.0, 28.0, 41.0, 14.0, 29.0, 56.0, 24.0, 
 # Extra hours of sleep, first drug minus second (Student 1908, The probable error of a mean).
 SLEEP = [-1.2, -2.4, -1.3, -1.3, 0.0, -1.0, -1.8, -0.8, -4.6, -1.4]
 
-quick = settings(max_examples=25, deadline=None)
+quick = settings(max_examples=15, deadline=None)
 numbers = st.integers(-1000, 1000).map(lambda value: value / 10)
 differences = arrays(np.float64, st.integers(2, 25), elements=numbers)
 

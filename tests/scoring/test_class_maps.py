@@ -68,7 +68,7 @@ def test_the_divergence_of_class_maps_is_torchs(axis: int, backend: str) -> None
         assert found.remarks == ("class-map",)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(case=shapes_and_axes(), seed=st.integers(0, 2**32))
 def test_the_divergence_of_any_shape_is_torchs(case: Any, seed: int) -> None:
     shape, axis = case
@@ -120,7 +120,6 @@ def test_scores_as_log_probabilities_keep_their_precision() -> None:
 
 
 @pytest.mark.parametrize("log_target", [False, True])
-@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32), shape=hnp.array_shapes(min_dims=2, max_dims=2, max_side=5))
 def test_every_reduction_is_that_of_torchs_kl_div(log_target: bool, seed: int, shape: Any) -> None:  # noqa: FBT001
     rng = np.random.default_rng(seed)

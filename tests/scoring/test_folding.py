@@ -49,7 +49,7 @@ def by_the_formula(pred: NDArray[np.float64], gt: NDArray[np.float64], call: str
         return value(pred, gt, call, norms)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     call=st.sampled_from(CALLS),
