@@ -1,18 +1,20 @@
-"""Where doctests are looked for, and which process runs which files.
+"""Where doctests are looked for, which process collects and runs which files first, and what it tells of a test.
 
 Doctests are looked for in files of the package that have some: to look for them imports a file.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
 PACKAGE = Path(__file__).parent / "kldeval"
 
@@ -33,17 +35,62 @@ def has_doctests(path: Path) -> bool:
     return path.is_relative_to(PACKAGE) and not path.is_relative_to(APART) and ">>>" in path.read_text(encoding="utf-8")
 
 
+class FromTheEnd(pytest.Dir):
+    """A folder whose last file is collected first."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Everything in the folder."""
+        return reversed([*super().collect()])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Let every second process compile tests from the end: it finds compiled what the others began with.
+
+    In a fresh clone pytest takes three seconds to compile all of them.
+    """
+    if is_odd(parent.config) and not (path / "__init__.py").is_file():
+        return FromTheEnd.from_parent(parent, path=path)
+    return None
+
+
+def is_odd(config: pytest.Config) -> bool:
+    """Whether this is the second, the fourth and so on of several processes that run tests."""
+    name: str = getattr(config, "workerinput", {}).get("workerid", "gw0")
+    return int(name.removeprefix("gw")) % 2 == 1
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run files that name torch first, and those that hold slow tests last: they are handed out from both ends."""
-    items.sort(key=lambda item: place_of(item.path))
+    items.sort(key=lambda item: (place_of(item.path), item.path.is_relative_to(PACKAGE), item.path.parts))
 
 
 @cache
 def place_of(path: Path) -> int:
-    """Where a file stands: torch takes a second to import, and makes a process heavy to fork."""
+    """Where a file stands: torch takes a second to import, and makes a process heavy to fork.
+
+    So do `backends`, and a device of CUDA. Laws over syntax trees stand there, too: one process parses all files.
+    """
     text = path.read_text(encoding="utf-8")
-    return 0 if "torch" in text else 2 if "mark.slow" in text else 1
+    return 0 if re.search("torch|from backends|from trees|cuda:", text) else 2 if "mark.slow" in text else 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Tell the process that hands out tests of the call alone, unless something else failed or all of it is asked for.
+
+    To send and to read what set-up and tear-down have to say is a third of the work that pytest has with a test.
+    """
+    options = item.config.option
+    if not hasattr(item.config, "workerinput") or options.durations is not None or options.xmlpath:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.hookimpl(optionalhook=True)

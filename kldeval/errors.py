@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.urls import url_of
+from kldeval.urls import displayed, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +24,9 @@ class KldevalError(Exception):
     ...     print(type(error).__name__)
     UsageProblem
     """
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(masked(one) if isinstance(one, str) else one for one in said))
 
 
 class UsageProblem(KldevalError, ValueError):
@@ -166,7 +169,7 @@ def printable(path: object) -> str:
     >>> print(printable("maps/Übung 1.png"), printable("a\nb.png"), printable("s3:/bucket/maps"))
     maps/Übung 1.png 'a\nb.png' s3://bucket/maps
     """
-    text = url_of(str(path)) or str(path)
+    text = displayed(path)
     return text if text.isprintable() else repr(text)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kldeval.dataclass import dataclass
-from kldeval.urls import url_of
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,7 @@ class Member:
         return ARRAY_SUFFIX if self.is_array else PurePosixPath(self.name).suffix
 
     def __str__(self) -> str:
-        return f"{url_of(self.path) or self.path}/{self.name}"
+        return f"{displayed(self.path)}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

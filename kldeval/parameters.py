@@ -262,8 +262,8 @@ def _keywords(*left_out: str) -> dict[str, str]:
 
 
 def explained_keywords() -> dict[str, str]:
-    """The keywords of `explain` beside its own."""
-    return _keywords(*OF_REPORTS)
+    """The keywords of `explain` beside its own: one pair is no share of the pairs."""
+    return _keywords(*OF_REPORTS, "shard")
 
 
 def checked_keywords() -> dict[str, str]:
@@ -272,13 +272,16 @@ def checked_keywords() -> dict[str, str]:
 
 
 def calibrated_keywords() -> dict[str, str]:
-    """The keywords of `calibrate` beside its own."""
-    return _keywords(*OF_REPORTS)
+    """The keywords of `calibrate` beside its own: what is fitted on shares of the maps cannot be put together."""
+    return _keywords(*OF_REPORTS, "shard")
 
 
 def fitted_keywords() -> dict[str, str]:
-    """The keywords of `fit` beside its own: nothing stands beside the maps, and they are read on this machine's CPU."""
-    names = {"gt_norm", "resize", "color", *RunOptions._fields} - _BESIDE - {"device", "batch_bytes"}
+    """The keywords of `fit` beside its own: nothing stands beside the maps, and they are read on this machine's CPU.
+
+    What is fitted on shares of the maps cannot be put together.
+    """
+    names = {"gt_norm", "resize", "color", *RunOptions._fields} - _BESIDE - {"device", "batch_bytes", "shard"}
     return {name: annotation for name, annotation in _keywords(*OF_REPORTS).items() if name in names}
 
 

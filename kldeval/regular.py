@@ -26,6 +26,10 @@ LARGEST_TEXT = 2**30
 """Bytes of a table, a document or a configuration: 1 GiB, room for a report of a million maps."""
 
 
+AT_ONCE = 2**20
+"""Bytes that are read at once; few texts are longer."""
+
+
 class NotRegular(OSError):
     """A path that is a FIFO, a socket or a device."""
 
@@ -75,7 +79,11 @@ def read_bounded(file: BinaryIO, most: int = LARGEST_TEXT) -> bytes:
     Raises:
         OSError: it holds more, or cannot be read.
     """
-    data = file.read(most + 1)
+    data = file.read(
+        min(most + 1, AT_ONCE)
+    )  # what is asked for at once is taken from the system, however short the file
+    if len(data) == AT_ONCE:
+        data += file.read(most + 1 - len(data))
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
     return data

@@ -5,6 +5,26 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+MASK = "***"
+"""What stands for a credential wherever a text is shown or kept."""
+
+_INSTEAD: dict[str, str] = {}
+"""Texts that are not to be shown, and what stands for each: credentials in URLs, and copies of what is at one."""
+
+_USER = re.compile(r"^([a-z][a-z0-9+._-]+)://([^/@:]*:(?![0-9]*[/?#])(?:[^/?#]*|[^@]*)|[^/@]*)@")
+"""The user before the host of a URL; a secret key may hold slashes, and what follows a port is a path."""
+
+_OF_THE_WEB = ("http", "https", "ftp", "webdav", "davs", "dav")
+"""Schemes of which the user alone is a token; of others, as abfs://container@account, it is a place."""
+
+_QUERY = re.compile(r"([?&#;])([^=&#;]*)(=?)([^&#;]*)")
+
+_SECRET = re.compile(r"sig|token|secret|key|passw|pwd|auth|credential|policy|session|jwt|access|ticket", re.IGNORECASE)
+"""What the name of a parameter holds whose value lets others in."""
+
+LONG, SHORT = 20, 4
+"""A value of so many characters may let others in, whatever it is called; a shorter one than the last is no secret."""
+
 URL = re.compile(r"^[a-z][a-z0-9+._-]+:/{1,3}(?=[^/])")
 """How a URL begins, with or without its second slash; a drive of Windows has one letter.
 
@@ -28,9 +48,76 @@ def url_of(path: Path | str) -> str | None:
     """
     text = str(path)
     match = URL.match(text)
-    if match and match[0].startswith("file:"):  # it names no host, and of three slashes one is left
+    if match is None:
+        return None
+    if match[0].startswith("file:"):  # it names no host, and of three slashes one is left
         return f"file:///{text[match.end() :]}"
-    return f"{match[0].rstrip('/')}//{text[match.end() :]}" if match else None
+    url = f"{match[0].rstrip('/')}//{text[match.end() :]}"
+    if "@" in url or "?" in url or "#" in url:
+        _note_credentials(url)
+    return url
+
+
+def _note_credentials(url: str) -> None:
+    """From now on show none of the credentials in a URL."""
+    user = _USER.match(url)
+    if user and (":" in user[2] or user[1] in _OF_THE_WEB):
+        _INSTEAD[f"{user[2]}@"] = f"{MASK}@"
+        _hide(user[2], user[2].partition(":")[2])
+    for mark, name, equals, value in _QUERY.findall(url[url.find("?") :] if "?" in url else url[url.find("#") :]):
+        if mark and not equals and len(name) >= LONG:
+            _hide(name)
+        elif _SECRET.search(name) or len(value) >= LONG:
+            _hide(value)
+
+
+def _hide(*secrets: str) -> None:
+    from urllib.parse import unquote
+
+    for secret in secrets:
+        if len(secret) >= SHORT:
+            _INSTEAD[secret] = _INSTEAD[unquote(secret)] = MASK
+
+
+def note_copy(copy: Path, url: str) -> None:
+    """From now on call a copy, and the files in it, by the URL that it is of."""
+    _INSTEAD[str(copy)] = displayed(url)
+
+
+def displayed(text: object) -> str:
+    """A path or a URL as it may be shown and kept: without the credentials of URLs, which are called as typed.
+
+    >>> from pathlib import Path
+    >>> displayed(Path("https://me:secret@example.org/maps/a.npy")), displayed(Path("maps/a.npy"))
+    ('https://***@example.org/maps/a.npy', 'maps/a.npy')
+    >>> displayed("https://example.org/a.npy?version=2&X-Amz-Signature=0123abcd")
+    'https://example.org/a.npy?version=2&X-Amz-Signature=***'
+    >>> displayed(Path("s3://bucket/maps")), displayed(Path("abfs://container@account/maps"))
+    ('s3://bucket/maps', 'abfs://container@account/maps')
+    """
+    said = str(text)
+    return masked(url_of(said) or said)
+
+
+def masked(text: str) -> str:
+    """A text in which URLs may stand anywhere, without the credentials of those that were used in this process."""
+    for hidden in sorted(_INSTEAD, key=len, reverse=True):
+        if hidden in text:
+            text = text.replace(hidden, _INSTEAD[hidden])
+    return text
+
+
+def without_query(path: Path) -> Path:
+    """The path of a file by which it is called: of a URL of the web without its query, and with its letters unquoted.
+
+    >>> from pathlib import Path
+    >>> without_query(Path("https://example.org/a%20b.npy?token=c.d")).name, without_query(Path("a?.npy")).name
+    ('a b.npy', 'a?.npy')
+    """
+    from urllib.parse import unquote
+
+    url = url_of(path)
+    return path if url is None or not url.startswith(("http:", "https:")) else Path(unquote(url.partition("?")[0]))
 
 
 def here_of(path: Path) -> Path:

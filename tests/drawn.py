@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+CHARACTERS = st.characters(codec=None, exclude_categories=["Cs"])
+"""What `st.characters()` draws, every character that UTF-8 has: to ask it which they are takes a second."""
+
+
 class Fill(Protocol):
     """How an array is filled."""
 

@@ -75,13 +75,9 @@ def nss(p: Numbers, f: Numbers, ddof: int = 0) -> Any:
 
 def auc(p: Numbers, f: Numbers, area: Numbers) -> Any:
     """P(S at a fixation > S elsewhere) + P(equal) / 2, elsewhere as `area` says."""
-    wins = mp.fsum(
-        hit * other * (mpf(a > b) + mpf(a == b) / 2)
-        for a, hit in zip(p, f, strict=True)
-        for b, other in zip(p, area, strict=True)
-        if hit and other
-    )
-    return wins / (mp.fsum(f) * mp.fsum(area))
+    hits, others = ([pair for pair in zip(p, counts, strict=True) if pair[1]] for counts in (f, area))
+    twice = mp.fsum(hit * other * (2 if a > b else 1) for a, hit in hits for b, other in others if a >= b)
+    return twice / (2 * mp.fsum(f) * mp.fsum(area))
 
 
 def auc_at_steps(p: Numbers, fixated: Numbers, area: Numbers) -> Any:
@@ -156,11 +152,10 @@ def auc_salicon(p: Numbers, f: Numbers, others: Numbers) -> Any:
     values = stretched(p)
     greatest = max(v for v, n, o in zip(values, f, others, strict=True) if n or o)
     steps = [mpf(k) / 100 for k in range(100) if mpf(k) / 100 < greatest]
+    counted = [[pair for pair in zip(values, counts, strict=True) if pair[1]] for counts in (others, f)]
     points = [(mpf(0), mpf(0))]
     for step in reversed(steps):
-        shares_above = (
-            sum(n for v, n in zip(values, counts, strict=True) if v >= step) / sum(counts) for counts in (others, f)
-        )
+        shares_above = (sum(n for v, n in pairs if v >= step) / sum(n for _, n in pairs) for pairs in counted)
         points.append(tuple(shares_above))
     points.append((mpf(1), mpf(1)))
     return sum((b[0] - a[0]) * (b[1] + a[1]) / 2 for a, b in pairwise(points))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from kldeval import sequences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 def texts(members: Iterable[str] = ()) -> sequences.Texts:
@@ -41,6 +42,29 @@ def few_or_many(request: pytest.FixtureRequest) -> Iterator[str]:
         if request.param == "many":
             as_many(patch)
         yield request.param
+
+
+def peak_of(run: Callable[[], object]) -> int:
+    """The bytes that a run takes at most beside what is there before, which tracemalloc has to be tracing."""
+    before = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
+    run()
+    return tracemalloc.get_traced_memory()[1] - before
+
+
+def adds_at_most(most: float, few: Callable[[], object], many: Callable[[], object]) -> bool:
+    """Whether the peak of a run of many is no more than so many bytes above that of one of few.
+
+    What is imported and kept at first counts for neither. They are measured again where it is more: Python's table of
+    interned names doubles at times, by megabytes, but not twice in a row.
+    """
+    few()
+    tracemalloc.start()
+    try:
+        few()
+        return any(peak_of(many) - peak_of(few) <= most for _ in range(2))
+    finally:
+        tracemalloc.stop()
 
 
 def few_in_memory(monkeypatch: pytest.MonkeyPatch, number: int = 3) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from contextlib import nullcontext
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import evaluating
@@ -13,6 +16,8 @@ from late import late
 from kldeval.records import Score
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kldeval.records import MapPair
 
 torch = late("torch")
@@ -20,8 +25,28 @@ torch = late("torch")
 RNG = np.random.default_rng(17)
 METRICS = "kld,kld(),kld-reverse,ce,jsd,entropy-gt"
 
-needs_cuda = pytest.mark.skipif("not torch.cuda.is_available()", reason="no CUDA device")
-every_device = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_cuda)])
+
+def every_device(law: Callable[..., None]) -> Callable[..., None]:
+    """The law with `device` torch's CPU, and then a CUDA device where there is one, as one test.
+
+    What it patches for one device is as before for the next.
+    """
+
+    @wraps(law)
+    def looped(*given: Any, **fixtures: Any) -> None:
+        for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+            try:
+                with fixtures["monkeypatch"].context() if "monkeypatch" in fixtures else nullcontext() as patch:
+                    law(*given, **fixtures | ({"monkeypatch": patch} if patch else {}), device=device)
+            except Exception as error:
+                error.add_note(f"on the device {device}")
+                raise
+
+    signature = inspect.signature(law)
+    left = [one for name, one in signature.parameters.items() if name != "device"]
+    looped.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
+    return looped
+
 
 SETTINGS: dict[str, dict[str, str]] = {
     "default": {},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from kldeval.preprocessing.resize import RESIZES, resize_pair
 from kldeval.records import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SUFFIXES = frozenset(readers.READERS)
@@ -54,3 +56,18 @@ def read_pair(pred: Path, gt: Path, name: str = "a", **choices: Any) -> Any:
 def resize(pred: np.ndarray, gt: np.ndarray, how: str) -> tuple[Any, Any]:
     """Two maps of one size, in the way that a user types."""
     return resize_pair(RESIZES.parse(how), pred, gt)
+
+
+@contextmanager
+def another_child() -> Iterator[None]:
+    """Files that are read apart are read by a child of this block alone.
+
+    A test that ends it leaves that of this process as it is, with libraries that take seconds to import.
+    """
+    module: Any = import_module("kldeval.data.readers.apart")
+    kept, module._child = module._child, []
+    try:
+        yield
+    finally:
+        module._end_child()
+        module._child = kept

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from drawn import CHARACTERS
 from hypothesis import strategies as st
 
 from kldeval.records import Failure, Score
@@ -121,7 +122,7 @@ def example() -> Report:
 
 
 values = st.floats()
-names = st.text(min_size=1, max_size=12) | st.sampled_from(
+names = st.text(CHARACTERS, min_size=1, max_size=12) | st.sampled_from(
     ["=1+1", "+1", "-1", "@x", "\t=x", "a|b", "a,b", 'a"b', "\\"]
 )
 keys = st.lists(
@@ -130,8 +131,10 @@ keys = st.lists(
     max_size=3,
     unique=True,
 )
-words = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=9)
-plain_json = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+words = st.text(st.characters(codec=None, exclude_categories=["C", "Z"]), min_size=1, max_size=9)
+plain_json = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(CHARACTERS)
+)
 
 
 @st.composite
@@ -139,11 +142,13 @@ def reports(draw: st.DrawFn) -> Report:
     """Any report that a run could make, and stranger ones."""
     metrics = draw(keys)
     masses = st.floats(min_value=0, max_value=1)
-    remarks = st.lists(st.text(max_size=5), max_size=2).map(tuple)
+    remarks = st.lists(st.text(CHARACTERS, max_size=5), max_size=2).map(tuple)
     row = st.tuples(*[values] * len(metrics)).map(lambda numbers: dict(zip(metrics, numbers, strict=True)))
     score = st.builds(Score, names, row, st.integers(0, 9), masses, remarks)
     scores = draw(st.lists(score, max_size=5, unique_by=lambda made: made.name))
-    failure = st.builds(Failure, names, st.sampled_from(["pair", "load", "check", "score"]), st.text(max_size=20))
+    failure = st.builds(
+        Failure, names, st.sampled_from(["pair", "load", "check", "score"]), st.text(CHARACTERS, max_size=20)
+    )
     column = st.builds(Column, st.sampled_from(["nats", "bits", ""]), st.sampled_from(["low", "high"]))
     return Report(
         signatures={key: draw(words) for key in metrics},
@@ -153,5 +158,5 @@ def reports(draw: st.DrawFn) -> Report:
         columns={key: draw(column) for key in metrics},
         scores=tuple(scores),
         failures=tuple(draw(st.lists(failure, max_size=3))),
-        notes=tuple(draw(st.lists(st.text(max_size=20), max_size=2))),
+        notes=tuple(draw(st.lists(st.text(CHARACTERS, max_size=20), max_size=2))),
     )

@@ -58,7 +58,10 @@ def find(name: str) -> str | None:
 
 @contextmanager
 def slurm(root: Path) -> Iterator[dict[str, str]]:
-    """The variables under which its commands find it."""
+    """The variables under which its commands find it, once `wait_for_node` has waited for it.
+
+    It starts no job in its first three seconds.
+    """
     for name in ("state", "spool"):
         (root / name).mkdir(parents=True)
     key = root / "munge.key"
@@ -80,7 +83,6 @@ def slurm(root: Path) -> Iterator[dict[str, str]]:
             with (root / f"{command[0]}.out").open("wb") as out:
                 program = [str(find(command[0])), *command[1:]]
                 started.append(subprocess.Popen(program, env={**os.environ, **variables}, stdout=out, stderr=out))
-        wait_for_node(root, variables)
         yield variables
     finally:
         for process in reversed(started):
@@ -105,6 +107,11 @@ def free_ports(count: int) -> list[int]:
 
 
 def wait_for_node(root: Path, variables: dict[str, str]) -> None:
+    """Wait until the only node of the Slurm in this folder takes jobs.
+
+    Raises:
+        RuntimeError: it does not within `SECONDS`; with the logs.
+    """
     until = time.monotonic() + SECONDS
     said = ""
     while time.monotonic() < until:

@@ -34,6 +34,7 @@ from kldeval.scoring.evaluator import PartialAnswers, SharedEvaluator
 from kldeval.scoring.plan import UNCOVERED, quantity_of, uncovered_quantities
 from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature, short_signature
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -143,7 +144,7 @@ def audit(
             for model in preds
         },
         plan.reference,
-        {**provenance_of(gt, gt, CPU, request), "pred": [str(pred) for pred in preds.values()]},
+        {**provenance_of(gt, gt, CPU, request), "pred": [displayed(pred) for pred in preds.values()]},
         (*said, *dataset.notes, *notes_of_share(request), *_notes([one for _, one in read], settings)),
         curve=bool(plan.curve),
         rounding=plan.rounding,

@@ -15,6 +15,7 @@ from kldeval.reports.audit_documents import AuditedMap, ConventionFacts
 from kldeval.settings.auxiliary import restrict_to
 from kldeval.settings.build import make_settings
 from kldeval.settings.signature import short_signature
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,7 @@ def audit_companion(
         {model: _maps([(run.reports[model], run.keys) for run in runs]) for model in preds},
         {model: _failures([run.reports[model] for run in runs]) for model in preds},
         rows.definitions[0].name,
-        {**first.provenance, "pred": [str(pred) for pred in preds.values()]},
+        {**first.provenance, "pred": [displayed(pred) for pred in preds.values()]},
         tuple(dict.fromkeys((*notes, *notes_of_share(request)))),
         metric=metric,
         column=next(iter(first.columns.values())),

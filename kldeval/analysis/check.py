@@ -21,6 +21,7 @@ from kldeval.reports.documents import CheckedPair, Inspection
 from kldeval.scoring.evaluator import Evaluator
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import PLAIN_AXES
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,6 +58,8 @@ def inspect(pred: MapFolder | None, gt: MapFolder | None, settings: Settings, re
     failures = [item for item in found if isinstance(item, Failure)]
     rows = tuple(item for item in found if isinstance(item, CheckedPair))
     notes = [*dataset.notes, *around.notes]
+    if request.shard is not None:
+        notes.append(f"these are the pairs of the share {request.shard} alone: leave out --shard to look at all")
     unpaired = dataset.failures[ONLY]
     if unpaired:
         notes += _proposal(pred, gt, request.exclude, len(dataset.tasks))
@@ -84,7 +87,7 @@ class _Checking:
         """What a pair holds, and what is left to measure."""
         del model, is_first
         maps = load_pair(pair, self.reading, gt)
-        found = CheckedPair(pair.name, str(pair.pred), str(pair.gt), *_contents(maps))
+        found = CheckedPair(pair.name, displayed(pair.pred), displayed(pair.gt), *_contents(maps))
         return found, self.evaluator.begin(maps)
 
     def finish(self, begun: Sequence[_Checked]) -> list[CheckedPair | Failure]:

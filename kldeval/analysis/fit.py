@@ -32,6 +32,7 @@ from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain, scaled
 from kldeval.settings.build import make_settings
 from kldeval.settings.signature import format_signature
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -162,7 +163,7 @@ def fit(
         folds=tuple(one.chain for one in chains[1:]),
         signature=format_signature(replace(base, pred=parse_chain(best.chain))),
         units="maps" if all(unit == name for name, unit in units.items()) else "groups",
-        provenance={**versions(), "pred": str(pred), "gt": str(gt), "seed": seed},
+        provenance={**versions(), "pred": displayed(pred), "gt": displayed(gt), "seed": seed},
         notes=tuple(_notes(rows, best, len(reduced))),
         failures=tuple(sorted((*dataset.failures[ONLY], *failures, *refused), key=lambda one: one.name)),
     )

@@ -45,6 +45,7 @@ from kldeval.scoring.reference_models import has_references
 from kldeval.settings.auxiliary import BASELINES, context_text, with_context
 from kldeval.settings.build import make_settings
 from kldeval.settings.signature import signatures
+from kldeval.urls import displayed, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -132,8 +133,8 @@ def learning_curves(
         failures=tuple(sorted((*failures, *refused), key=lambda one: one.name)),
         provenance={
             **versions(),
-            "fixations": str(fixations),
-            "pred": {name: str(path) for name, path in models.items()},
+            "fixations": displayed(fixations),
+            "pred": {name: displayed(path) for name, path in models.items()},
         },
         notes=(*doubts, *_single_notes(files, len(kept)), *_notes(images, kept, left_out, kernels)),
     )
@@ -202,7 +203,10 @@ def _files(folder: MapFolder, request: RunOptions) -> dict[str, MapFile]:
         return dict(folder.maps)
     if not folder.is_dir():
         if not folder.exists():
-            msg = f"{printable(folder)} does not exist"
+            why = (
+                "is at a URL: models are read here from this machine, copy them" if is_url(folder) else "does not exist"
+            )
+            msg = f"{printable(folder)} {why}"
             raise UsageProblem(msg)
         return {"": folder}
     namer = auxiliary_namer(request.pred_name, "--pred-name")

@@ -16,6 +16,7 @@ from kldeval.reports.documents import Leaderboard, Report
 from kldeval.reports.json_reader import load_document
 from kldeval.reports.reproduction import Difference, Reproduction
 from kldeval.settings.signature import combined, format_signature
+from kldeval.urls import MASK, displayed, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ def _sides(
         raise UsageProblem(msg)
     found = [Path(str(one["pred"])) for one in named], Path(str(named[0]["gt"]))
     for path in (*found[0], found[1]):
-        if not path.exists():
+        if not (path.exists() or (is_url(path) and MASK not in str(path))):
             msg = f"{printable(path)}, which {printable(file)} names, does not exist here; give the files: PRED GT"
             raise UsageProblem(msg)
     return list(found[0]), found[1]
@@ -227,7 +228,7 @@ def _of_row(
         n_same=len(row.numbers) - missed,
         largest=largest,
         differences=tuple(dict.fromkeys(differences)),
-        provenance={**versions(), "pred": str(paths[0]), "gt": str(paths[1])},
+        provenance={**versions(), "pred": displayed(paths[0]), "gt": displayed(paths[1])},
         tolerance=max(number.tolerance for number in row.numbers),
         notes=(row.note,) if row.note else (),
     )

@@ -59,9 +59,10 @@ def evaluate(
 
     Maps are two files or two folders; arrays of any library, (H, W) or (N, H, W), one for each side; lists of maps, one
     for each side; or an iterable of `(name, pred, gt)`, `(pred, gt)`, `(name, pred, gt, fixations)` or mappings with
-    these keys, of single maps or of batches, such as a DataLoader, which is read once and held a part at a time. With a
-    mapping of models to any of these for `pred`, the result is a Leaderboard on the maps that all models have. A
-    `manifest` stands for both sides.
+    these keys, of single maps or of batches, such as a DataLoader, which is read once and held a part at a time: each
+    pair has arrays of its own, since one that is filled again before it is scored is refused. With a mapping of models
+    to any of these for `pred`, the result is a Leaderboard on the maps that all models have. A `manifest` stands for
+    both sides.
 
     Args:
         pred: the predictions, of one model or of several by name; or the pairs, and no `gt`.

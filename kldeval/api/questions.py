@@ -53,7 +53,7 @@ from kldeval.parameters import (
 from kldeval.provenance import versions
 from kldeval.records import fixations_at
 from kldeval.reports import audit_documents, documents
-from kldeval.reports.comparison import check_agreement, compare_reports
+from kldeval.reports.comparison import check_agreement, compare_reports, why_nothing
 from kldeval.reports.identification import published_value
 from kldeval.reports.json_reader import load_document
 from kldeval.reports.leaderboard import check_adaptive_bins, name_models
@@ -128,7 +128,7 @@ def compare(
     provenance = {**versions(), "models": {name: one.provenance.get("pred") for name, one in models.items()}}
     made = compare_reports(models, drawn, group_by=group_by, provenance=provenance)
     if not made.comparisons:
-        raise UsageProblem("\n".join(made.notes))
+        raise UsageProblem("\n".join(made.notes) or why_nothing(models))
     return Comparison.of(replace(made, notes=tuple(map(in_python, (*notes, *made.notes)))))
 
 

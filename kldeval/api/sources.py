@@ -8,6 +8,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kldeval.api.pending import Pending
 from kldeval.arrays import as_numpy, is_pillow
 from kldeval.data.stacks import is_picture
 from kldeval.data.volumes import PLANE
@@ -16,6 +17,7 @@ from kldeval.errors import RefusedMap, UsageProblem, count
 from kldeval.memory import MapInMemory, NamedMaps
 from kldeval.sequences import Seen
 from kldeval.suffixes import stem_of
+from kldeval.urls import without_query
 
 if TYPE_CHECKING:
     from kldeval.memory import MapFile, MapFolder
@@ -116,7 +118,7 @@ def numbered(n: int) -> list[str]:
 
 def _names(values: Sequence[Any]) -> list[str]:
     """The stems of files where these tell them apart, else places."""
-    stems = [stem_of(Path(one)) for one in values if is_path(one)]
+    stems = [stem_of(without_query(Path(one))) for one in values if is_path(one)]
     return stems if len(set(stems)) == len(values) else numbered(len(values))
 
 
@@ -208,10 +210,11 @@ def pairs_in_blocks(
     """The pairs of an iterable in blocks, of which one is held at a time; in one block if the `whole` is needed.
 
     Raises:
-        UsageProblem: an item is no pair, or two have one name.
+        UsageProblem: an item is no pair, two have one name, or one overwrites another.
         RefusedMap: an item holds no maps.
     """
-    block, names = Block(), Seen()
+    block, pending, names = Block(), Pending(), Seen()
+    are_made = isinstance(items, list | tuple)  # all of them: to give the next one overwrites none
     for place, item in enumerate(items):
         for name, files in _pairs(item, place, len(names), settings, spatial):
             if len(names) == limit:
@@ -219,12 +222,14 @@ def pairs_in_blocks(
             if not names.add(name):
                 msg = f"item {place}: there is another pair of the name {name!r}; every pair needs its own"
                 raise UsageProblem(msg)
+            if not are_made:
+                pending.add(place, files)
             block.add(name, files)
         if len(names) == limit:
             break
         if block.is_full and not whole:
             yield block
-            block = Block()
+            block, pending = Block(), Pending()
     if block.pred:
         yield block
 

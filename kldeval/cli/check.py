@@ -15,6 +15,7 @@ from kldeval.cli.options import (
     FileOptions,
     ManifestOptions,
     NumericOptions,
+    ShardOptions,
     paths_argument,
     request_from,
     settings_from,
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from kldeval.reports.documents import Inspection
 
 
-class CheckOptions(NumericOptions, ManifestOptions, AuxiliaryNamingOptions, FileOptions, ComputingOptions):
+class CheckOptions(
+    NumericOptions, ManifestOptions, AuxiliaryNamingOptions, FileOptions, ShardOptions, ComputingOptions
+):
     """The options of `kldeval check`."""
 
     pairs: bool = flag_option("Show every pair, with what its files hold.")

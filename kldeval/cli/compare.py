@@ -11,13 +11,14 @@ from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
 from kldeval.cli.options import (
-    NUMERIC,
+    ON_COMMAND_LINE,
     AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     GroupOptions,
     NumericOptions,
     ProgressOptions,
+    rank,
     request_from,
     settings_from,
 )
@@ -26,10 +27,12 @@ from kldeval.cli.reporting import (
     LookOptions,
     OutputOptions,
     VerboseOptions,
+    check_columns,
     deliver,
     exit_code,
     open_sink,
 )
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,28 +44,11 @@ if TYPE_CHECKING:
 FOLDERS = 3
 """Two predictions and the ground truth, at least."""
 
-_OF_SCORING = (
-    *(name for name in NUMERIC),
-    *(
-        "pred_name",
-        "gt_name",
-        "exclude",
-        "allow_missing",
-        "allow_extra",
-        "limit",
-        "key",
-        "pred_key",
-        "gt_key",
-        "var",
-        "pred_var",
-        "gt_var",
-        "stack",
-        "stack_axis",
-        "spatial_axes",
-        "array_axes",
-        "shape",
-    ),
-    *("max_pixels", "trust_files", "jobs", "device", "batch_bytes"),
+_OF_SCORING = tuple(
+    name
+    for group in (NumericOptions, AuxiliaryNamingOptions, FileOptions, ComputingOptions)
+    for name in group.declared()
+    if name != "metric"
 )
 """The options that mean nothing to numbers that are made already."""
 
@@ -102,14 +88,18 @@ def command(paths: tuple[Path, ...], options: CompareOptions) -> int:
 
     from kldeval.cli.config import with_config_provenance
     from kldeval.errors import UsageProblem
-    from kldeval.reports.comparison import find_regressions
+    from kldeval.reports.comparison import find_regressions, why_nothing
 
+    if options.std and rank("std") == ON_COMMAND_LINE:
+        msg = "--std is of leaderboards, and a comparison has the interval of every mean: leave it out"
+        raise UsageProblem(msg)
     sink = open_sink(options)
     resampling_from(options)
     saved = bool(paths) and all(path.suffix.lower() == ".json" for path in paths)
     reports, comparison = (_saved if saved else _scored)(paths, options)
     if not comparison.comparisons:
-        raise UsageProblem("\n".join(comparison.notes))
+        raise UsageProblem("\n".join(comparison.notes) or why_nothing(reports))
+    check_columns(options, comparison.columns)
     if options.fail_if_worse:
         gates = find_regressions(reports, resampling_from(options), group_by=options.group_by)
         comparison = replace(comparison, gates=gates)
@@ -152,12 +142,12 @@ def _scored(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, R
     from kldeval.engine.run import run_models
     from kldeval.errors import UsageProblem
     from kldeval.reports.comparison import compare_reports
-    from kldeval.reports.json_reader import refuse_rows
     from kldeval.reports.leaderboard import name_models
+    from kldeval.reports.other_files import refuse_others
 
     if len(paths) < FOLDERS:
         for path in paths:
-            refuse_rows(path)
+            refuse_others(path)
         found = " ".join(map(str, paths)) or "nothing"
         msg = (
             f"two saved reports (.json) or more are needed, or two predictions and their ground truth; here is {found}"
@@ -170,12 +160,12 @@ def _scored(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, R
     models = dict(zip(name_models(preds, options.names), preds, strict=True))
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         reports = run_models(models, paths[-1], settings, request, progress)
-    provenance = {**_versions(), "models": {model: str(path) for model, path in models.items()}, "gt": str(paths[-1])}
+    called = {model: displayed(path) for model, path in models.items()}
+    provenance = {**_versions(), "models": called, "gt": displayed(paths[-1])}
     return reports, compare_reports(reports, resampling_from(options), provenance=provenance)
 
 
 def _refuse_scoring() -> None:
-    from kldeval.cli.options import ON_COMMAND_LINE, rank
     from kldeval.errors import UsageProblem
 
     given = [f"--{name.replace('_', '-')}" for name in _OF_SCORING if rank(name) == ON_COMMAND_LINE]

@@ -16,6 +16,7 @@ from kldeval.cli.options import (
     NumericOptions,
     ProgressOptions,
     ReferenceOptions,
+    ShardOptions,
 )
 from kldeval.cli.reporting import LookOptions, OutputOptions, PictureOptions, RowOptions
 
@@ -29,6 +30,7 @@ class EvaluateOptions(
     ManifestOptions,
     AuxiliaryNamingOptions,
     FileOptions,
+    ShardOptions,
     NameOptions,
     SortOptions,
     ResamplingOptions,

@@ -19,6 +19,7 @@ from kldeval.cli.options import (
     NamingOptions,
     ProgressOptions,
     ReadingOptions,
+    ShardOptions,
     check_fixations_serve,
     pair_of_paths,
     request_from,
@@ -36,6 +37,7 @@ class IdentifyOptions(
     FixationNamingOptions,
     GroupOptions,
     FileOptions,
+    ShardOptions,
     EngineOptions,
     CacheOptions,
 ):

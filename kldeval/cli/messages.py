@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kldeval.urls import masked
+
 if TYPE_CHECKING:
     from kldeval.cli.groups import OptionGroup
     from kldeval.writers.page import Options, Page
@@ -26,26 +28,26 @@ def say(text: str, kind: str = "") -> None:
     """
     from kldeval.writers.lines import message_lines
 
-    click.echo("\n".join(message_lines(text, kind)), err=True)
+    click.echo("\n".join(message_lines(masked(text), kind)), err=True)
 
 
 def say_lines(text: str) -> None:
     """Write lines without the program's name to standard error: a traceback, or the help."""
     from kldeval.writers.lines import one_line
 
-    click.echo("\n".join(map(one_line, text.rstrip("\n").split("\n"))), err=True)
+    click.echo("\n".join(map(one_line, masked(text).rstrip("\n").split("\n"))), err=True)
 
 
 def annotate(kind: str, title: str, text: str) -> None:
     """Write an annotation of a GitHub workflow to standard error: an `error`, a `warning` or a `notice`."""
     from kldeval.writers.lines import annotation
 
-    click.echo(annotation(kind, title, text), err=True)
+    click.echo(annotation(kind, masked(title), masked(text)), err=True)
 
 
 def show(text: str) -> None:
     """Write a text that a writer made to standard output, as it is."""
-    click.echo(text, nl=False, color=True)
+    click.echo(masked(text), nl=False, color=True)
 
 
 def show_line(text: str) -> None:

@@ -10,6 +10,7 @@ from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
 from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, option, takes, text_option
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.options import EngineOptions
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,5 +74,5 @@ def command(pred: Path, out: Path, options: OptimalOptions) -> int:
     executor = executor_for(RunOptions(**options.given(("jobs", *EngineOptions.own()))))
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         found = make_optimal(pred, out, request, progress, executor)
-    deliver_answer(optimal_page(found), optimal_json(found), {**versions(), "pred": str(pred)}, options)
+    deliver_answer(optimal_page(found), optimal_json(found), {**versions(), "pred": displayed(pred)}, options)
     return 1 if found.failures or not found.maps else 0

@@ -159,7 +159,6 @@ class FileOptions(OptionGroup):
     allow_missing: bool = flag_option("Leave out ground truths without a prediction.")
     allow_extra: bool = flag_option("Leave out predictions without a ground truth.")
     limit: int | None = option(type=WholeNumber(min=1), metavar="N", help="Only the first N pairs.")
-    shard: str | None = text_option("I/N", "Score the I-th of N shares of the pairs; see kldeval merge.")
     key: str | None = text_option("NAME", "The array to read from an .npz or .mat file that holds several.")
     pred_key: str | None = text_option("NAME", "That of the predictions [default: --key].")
     gt_key: str | None = text_option("NAME", "That of the ground truths [default: --key].")
@@ -183,6 +182,12 @@ class FileOptions(OptionGroup):
     max_pixels: int | None = option(type=WholeNumber(min=1), metavar="N", help="Refuse larger maps.")
     shape: str | None = text_option("H,W", "Height and width of the raw values in .bin files, as 1024,2048.")
     trust_files: bool = flag_option("Read compressed files whose size cannot be bounded before.")
+
+
+class ShardOptions(OptionGroup):
+    """The share of the pairs, of commands whose numbers of all shares can be put together."""
+
+    shard: str | None = text_option("I/N", "Score the I-th of N shares of the pairs; see kldeval merge.")
 
 
 class ManifestOptions(OptionGroup):
@@ -340,6 +345,48 @@ def settings_from(options: NumericOptions, *, manifest: Path | None = None, grou
         has_manifest=bool(manifest),
     )
     return requested_settings(requested, flag)
+
+
+OTHERWISE = {
+    **dict.fromkeys(("norm", "pred_norm", "gt_norm"), ("minmax+sum-to-one", "sum-to-one")),
+    "base": ("2", "10"),
+    "reduction": ("sum", "mean"),
+}
+"""The settings that some metrics do not heed, each with two values."""
+
+
+def note_idle(
+    options: NumericOptions, settings: Settings, *, manifest: Path | None = None, group_by: str | None = None
+) -> None:
+    """Say which settings of the command line move none of the metrics, whatever they are; unless `--quiet`."""
+    from kldeval.errors import UsageProblem
+
+    given = vars(options)
+    for name, values in OTHERWISE.items():
+        if given[name] is None or rank(name) != ON_COMMAND_LINE or given.get("quiet"):
+            continue
+        other = next(value for value in values if value != given[name])
+        try:
+            tried = [
+                settings_from(options.replaced(**{name: value}), manifest=manifest, group_by=group_by)
+                for value in (None, other)
+            ]
+        except UsageProblem:
+            continue
+        if all(one == settings for one in tried):
+            _say_idle(name, given[name], settings)
+
+
+def _say_idle(name: str, value: str, settings: Settings) -> None:
+    from kldeval.cli.messages import say
+    from kldeval.metrics.registry import METRICS
+
+    metrics = ", ".join(call.name for call in settings.metrics)
+    takes = next(
+        (call.name for call in settings.metrics if call.name in METRICS and "of" in METRICS[call.name].types), ""
+    )
+    way = f": they are of the maps as they are stored, and '{takes}(of=norm)' is of what it makes" if takes else ""
+    say(f"--{name.replace('_', '-')} {value} moves none of the metrics {metrics}{way * name.endswith('norm')}", "note")
 
 
 def _metrics(given: tuple[str, ...]) -> str | None:

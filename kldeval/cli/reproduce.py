@@ -9,14 +9,19 @@ import click
 from kldeval.cli.answers import AnswerOptions, check_answer, deliver_answer
 from kldeval.cli.groups import DEBUG, FilePath, WholeNumber, option, takes
 from kldeval.cli.help import GroupedCommand
-from kldeval.cli.options import AuxiliaryNamingOptions, FileOptions, GroupOptions
+from kldeval.cli.options import (
+    AuxiliaryNamingOptions,
+    FileOptions,
+    GroupOptions,
+    ShardOptions,
+)
 from kldeval.data.kinds import check_document
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class ReproduceOptions(AnswerOptions, AuxiliaryNamingOptions, GroupOptions, FileOptions):
+class ReproduceOptions(AnswerOptions, AuxiliaryNamingOptions, GroupOptions, FileOptions, ShardOptions):
     """The options of `kldeval reproduce`: those that chose the files, where the report has not saved them."""
 
     fixations: Path | None = option(type=FilePath(), metavar="PATH", help="The fixations.")

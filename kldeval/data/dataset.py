@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from kldeval.data.file_options import check_kinds, check_stacks
 from kldeval.data.frames import Sampling, check_frames, check_sampled, parse_fps
 from kldeval.data.pairing import Columns, Pairing, find_pairs, pairs_in_memory
 from kldeval.data.readers.stored import MAX_PIXELS, Limits
@@ -20,6 +21,7 @@ from kldeval.run_options import parse_shard
 from kldeval.sequences import MOST_KEPT, Lazy, Texts, each, in_sorted_runs, joined
 from kldeval.suffixes import stem_of
 from kldeval.templates import MANIFEST, check_groups, grouping
+from kldeval.urls import without_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -213,6 +215,11 @@ def _with_missing(pred: MapFolder | None, gt: MapFolder | None, settings: Settin
     """
     if settings.missing == "error":
         return pair_up(pred, gt, request, settings)
+    if settings.missing == "uniform" and request.allow_missing:
+        msg = (
+            "--allow-missing leaves out ground truths without a prediction, and --missing uniform scores them: say one"
+        )
+        raise UsageProblem(msg)
     pairing = pair_up(pred, gt, request._replace(allow_missing=True), settings)
     if settings.missing == "skip":
         return pairing
@@ -236,7 +243,7 @@ def _is_sliced(pairing: Pairing) -> bool:
 
 def _renamed(pair: Pair, gt: Path) -> str:
     """The name of a pair of two files after the ground truth; of a slice of stacks with its place."""
-    stem = stem_of(gt)
+    stem = stem_of(without_query(gt))
     return stem if pair.place is None else f"{stem}{pair.name[pair.name.rindex('[') :]}"
 
 
@@ -271,6 +278,7 @@ def _listed(manifest: Path, request: RunOptions) -> Pairing:
     check_sampled(Sampling(request.every, parse_fps(request.fps)))
     pairs = read_manifest(manifest)
     check_frames(pairs, allow_lossy=request.allow_lossy)
+    check_kinds(Pairing(pairs), request)
     return _by_slices(Pairing(pairs), request, None)
 
 
@@ -292,6 +300,8 @@ def _by_slices(pairing: Pairing, request: RunOptions, settings: Settings | None)
     if not (stacked or classes):
         return pairing
     pairs, failures = unstacked(pairing.pairs, keys, parse_axes(request.stack_axis), classes=classes, spatial=spatial)
+    if stacked and not failures:
+        check_stacks(pairs, request, keys)
     return replace(pairing, pairs=pairs, failures=joined(pairing.failures, failures), is_single_pair=False)
 
 
@@ -323,6 +333,7 @@ def pair_up(
         columns=Columns(request.pred_column, request.gt_column, request.name_column),
         limits=Limits(request.max_pixels or MAX_PIXELS, request.trust_files),
     )
+    check_kinds(pairing, request)
     return _by_slices(pairing, request, settings)
 
 

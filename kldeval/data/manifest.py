@@ -23,7 +23,7 @@ from kldeval.memory import Member
 from kldeval.records import Pair
 from kldeval.regular import read_bounded, read_regular, why
 from kldeval.suffixes import stem_of
-from kldeval.urls import is_url
+from kldeval.urls import MASK, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -178,7 +178,7 @@ def _default_name(gt: str) -> str:
     """The path without suffix, and without what leads out of a folder; of a URL what is after its scheme."""
     if is_url(Path(gt)):
         found = member_at(Path(gt))
-        gt = str(found).partition("://")[2]
+        gt = str(found).partition("://")[2].removeprefix(f"{MASK}@")
     path = PurePosixPath(gt)
     return "/".join(part for part in (*path.parts[:-1], stem_of(path)) if part not in ("/", ".."))
 

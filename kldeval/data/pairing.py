@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from kldeval.data.containers import (
+    FOLDERS,
     Container,
     called_alike,
     is_gridded,
+    is_of_arrays,
     open_column,
     open_container,
     open_variable,
@@ -45,7 +47,7 @@ from kldeval.memory import Member, NamedMaps
 from kldeval.records import Failure, Pair
 from kldeval.sequences import MOST_KEPT, Lazy, Texts, in_sorted_runs, packed_pairs
 from kldeval.suffixes import stem_of
-from kldeval.urls import is_url
+from kldeval.urls import is_url, without_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -135,9 +137,9 @@ def find_pairs(
         raise UsageProblem(_many_for_one(pred, containers[0], gt))
     if kinds == ["file", "file"]:
         check_sampled(sampling)
-        both = Pairing((Pair(normal(stem_of(pred)), members[0] or pred, members[1] or gt),), is_single_pair=True)
-        check_frames(both.pairs, allow_lossy=allow_lossy)
-        return both
+        pairs = (Pair(normal(stem_of(without_query(pred))), members[0] or pred, members[1] or gt),)
+        check_frames(pairs, allow_lossy=allow_lossy)
+        return Pairing(pairs, is_single_pair=True)
     name_pred, name_gt = namers(pred_name, gt_name)
     if kinds == ["file", "folder"]:
         (gts,) = _listings((gt, containers[1]), limits=limits, variables=named, exclude=exclude)
@@ -223,7 +225,10 @@ def _containers(
         msg = "--name-column says how rows are called: name a column of maps with --pred-column or --gt-column"
         raise UsageProblem(msg)
     if columns is None or not (columns.pred or columns.gt):
-        return [None if any(keys) else _opened(path, other, limits) for path, other in (paths, paths[::-1])]
+        return [
+            None if any(keys) and _is_file_of_arrays(path) else _opened(path, other, limits)
+            for path, other in (paths, paths[::-1])
+        ]
     named = (columns.pred, columns.gt)
     is_shared = paths[0] == paths[1] and all(named)
     return [
@@ -232,6 +237,13 @@ def _containers(
         else _opened(path, other, limits)
         for path, other, column in zip(paths, paths[::-1], named, strict=True)
     ]
+
+
+def _is_file_of_arrays(path: Path) -> bool:
+    """Whether a key may name an array of this file: it does in the files of a folder, or of an archive."""
+    if is_url(path):
+        return is_of_arrays(path.name.partition("?")[0])
+    return not path.name.lower().endswith(FOLDERS)
 
 
 def _opened(path: Path, other: Path, limits: Limits | None) -> Container | None:

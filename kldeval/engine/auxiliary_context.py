@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from kldeval.dataclass import dataclass
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, printable
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
 from kldeval.settings.settings import NONE
 
@@ -57,7 +57,7 @@ def check_fixations(settings: Settings, request: RunOptions, *, are_named: bool 
         raise UsageProblem(msg)
     if request.fixations and not on_fixations:
         shown = ", ".join(call.name for call in settings.metrics)
-        msg = f"--fixations {request.fixations} has no effect: none of the metrics {shown} is of fixations"
+        msg = f"--fixations {printable(request.fixations)} has no effect: none of the metrics {shown} is of fixations"
         raise UsageProblem(msg)
 
 

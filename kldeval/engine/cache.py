@@ -31,7 +31,7 @@ from kldeval.engine.store import Store
 from kldeval.engine.worker import Answer, TaskWork, guarded, unless_left_out
 from kldeval.errors import KldevalError
 from kldeval.executors.local import LocalPool
-from kldeval.memory import Member
+from kldeval.memory import MapInMemory, Member
 from kldeval.provenance import arithmetic, sha256_of, source_key, versions_of_readers
 from kldeval.records import Failure, Fixations, Score, Skipped
 from kldeval.reports.outcome_rows import SCORES
@@ -126,9 +126,16 @@ def fixations_key(fixations: Fixations) -> str:
     return key_of(found, *(b"-" if array is None else _array_key(array).encode() for array in arrays))
 
 
+def map_key(found: MapInMemory) -> str:
+    """What rows know a map in memory by, and all that is known of it."""
+    known = repr((found.label, found.nodata, found.grid, found.chroma))
+    array = "" if found.array is None else _array_key(found.array)
+    return key_of(f"{known}{array}".encode("utf-8", "surrogatepass"))
+
+
 def _array_key(array: Array) -> str:
     array = np.ascontiguousarray(array)
-    return key_of(repr((array.dtype.str, array.shape)).encode(), array.reshape(-1).view(np.uint8).data)
+    return key_of(repr((array.dtype.str, array.shape)).encode(), array.tobytes())
 
 
 def parts_of_row(pair: Pair, sources: AuxiliarySources | None) -> list[Part]:
@@ -162,8 +169,8 @@ class Ingredients(NamedTuple):
     """What a row is made of, and how it was found.
 
     `has_references`: the row has the numbers of reference predictions, which one model of several has. `said` has an
-    entry for every part: None where there is none, "" of one in a file, and the key of fixations. `held` are the
-    parts in files, `files` the paths of these, and `stamps` theirs.
+    entry for every part: None where there is none, "" of one in a file, and the key of fixations or of an array in
+    memory. `held` are the parts in files, `files` the paths of these, and `stamps` theirs.
     """
 
     name: str
@@ -176,7 +183,7 @@ class Ingredients(NamedTuple):
 
     @staticmethod
     def of(pair: Pair, sources: AuxiliarySources | None, *, has_references: bool) -> Ingredients | None:
-        """The ingredients as they are now; None where one is neither in a file of this machine nor known fixations."""
+        """The ingredients as they are now; None where one is neither in a file nor in memory."""
         said: list[str | None] = []
         held: list[Path | Member] = []
         files, stamps = [], []
@@ -190,6 +197,8 @@ class Ingredients(NamedTuple):
                 files.append(file)
                 stamps.append(stamp)
                 said.append("")
+            elif isinstance(part, MapInMemory):
+                said.append(map_key(part))
             elif part is None or isinstance(part, Fixations):
                 said.append(None if part is None else fixations_key(part))
             else:
@@ -200,6 +209,10 @@ class Ingredients(NamedTuple):
     def at(self) -> list[str]:
         """The files by the names that messages call them."""
         return [*map(str, self.held)]
+
+    def stamp_of(self, part: MapFile) -> Stamp | None:
+        """The stamp of the file that a part is in; None of one in memory."""
+        return next((stamp for one, stamp in zip(self.held, self.stamps, strict=True) if one is part), None)
 
     @property
     def witness(self) -> str:
@@ -296,7 +309,7 @@ class CachedPairs:
         if pair.place is None and (is_elsewhere(pair.pred) or is_elsewhere(pair.gt)):
             pair, looked = replace(pair, pred=held(pair.pred, self.limits), gt=held(pair.gt, self.limits)), None
         before, settled = looked or self._look(pair, time.time_ns())
-        if before is None or (gt is not None and gt.stamp != before.stamps[1]):
+        if before is None or (gt is not None and gt.stamp != before.stamp_of(pair.gt)):
             return _Begun(self._begin(model, pair, gt, is_first=is_first))
         known = self.known.get(pair.name)
         noted = {str(pair.gt): gt.key} if gt is not None and gt.key and settled else NOTHING_READ
@@ -372,7 +385,7 @@ def _is_frame(part: MapFile) -> bool:
 
 
 def _is_still(gt: MapFile, key: str, limits: Limits) -> bool:
-    return isinstance(gt, Path | Member) and key == contents_key(gt, limits, is_fresh=True)
+    return not isinstance(gt, FILES) or key == contents_key(gt, limits, is_fresh=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -538,10 +551,10 @@ def warn_of_unkept(tasks: Sequence[Task], sources: AuxiliarySources | None, why:
 
 def _why_unkept(pair: Pair, found: Ingredients | None) -> str:
     if found is None:
-        return "maps, or what stands beside them, are in memory or are folders (zarr)"
+        return "maps, or what stands beside them, are no regular files, such as pipes"
     if pair.place is not None and ELSEWHERE in found.stamps:
         return "a stack at a URL would be fetched again for each of its maps; copy it to this machine"
-    newest = max(max(stamp.mtime_ns, stamp.ctime_ns) for stamp in found.stamps)
+    newest = max((max(stamp.mtime_ns, stamp.ctime_ns) for stamp in found.stamps), default=0)
     if not _may_be_read_twice(pair, None, Limits()) and newest > time.time_ns() + AHEAD_NS:
         return "stacks and videos are known by their times, which are in the future, or their file system has none"
     return ""

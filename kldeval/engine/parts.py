@@ -28,7 +28,7 @@ from kldeval.reports.collected import Outcomes
 from kldeval.reports.sums import RunSums
 from kldeval.sequences import Streamed
 from kldeval.settings.signature import signatures
-from kldeval.urls import url_of
+from kldeval.urls import displayed, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -143,7 +143,11 @@ def head_of(
         signatures=signatures(settings),
         run=run,
         shard=request.shard or "1/1",
-        inputs={what: url_of(path) or str(path.resolve()) for what, path in given.items() if isinstance(path, Path)},
+        inputs={
+            what: displayed(path) if is_url(path) else str(path.resolve())
+            for what, path in given.items()
+            if isinstance(path, Path)
+        },
         names="",
         n_parts=0,
         size=TASKS_OF_PART,

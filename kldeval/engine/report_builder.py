@@ -16,6 +16,7 @@ from kldeval.reports.documents import Column, Report
 from kldeval.reports.ways import with_ways
 from kldeval.scoring.diagnostics import notes, with_density_provenance
 from kldeval.settings.signature import short_signature, signatures
+from kldeval.urls import displayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -104,7 +105,7 @@ def provenance_of(
         "device": device.label,
         "jobs": request.jobs or cores(),
         **({"workers": [dict(one) for one in elsewhere]} if elsewhere else {}),
-        **({"manifest": str(request.manifest)} if request.manifest else {"pred": str(pred), "gt": str(gt)}),
+        **({"manifest": str(request.manifest)} if request.manifest else {"pred": displayed(pred), "gt": displayed(gt)}),
         **({"group_by": request.group_by} if request.group_by else {}),
     }
 

@@ -13,6 +13,7 @@ from kldeval.executors.local import in_threads
 from kldeval.memory import MISSING, MapInMemory, Member, NamedMaps
 from kldeval.regular import why
 from kldeval.run_options import RunOptions
+from kldeval.urls import displayed, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -80,7 +81,7 @@ def _saved_request(request: RunOptions) -> dict[str, Any]:
     """The options that are not at their defaults and choose inputs, as JSON values."""
     defaults = RunOptions()
     return {
-        name: list(value) if isinstance(value, tuple) else value if isinstance(value, bool | int) else str(value)
+        name: list(value) if isinstance(value, tuple) else value if isinstance(value, bool | int) else displayed(value)
         for name, value in request._asdict().items()
         if name not in NOT_SAVED and value != getattr(defaults, name)
     }
@@ -122,6 +123,9 @@ def _digest(file: Path | MapInMemory) -> str:
         found = sha256(f"{file.array.dtype} {file.array.shape}".encode())
         found.update(file.array.tobytes())
         return found.hexdigest()
+    if is_url(file):
+        msg = f"--digests is of files on this machine, and {printable(file)} is at a URL; leave it out"
+        raise UsageProblem(msg)
     try:
         return file_digest(file)
     except OSError as error:

@@ -291,12 +291,11 @@ class _Run:
         if future is not task.future or task.is_done:
             return
         if future.status == "finished":
-            try:
-                task.results, seconds = future.result(timeout=SECONDS_TO_FETCH)
-            except Exception as error:
-                logging.getLogger("kldeval").debug("results of a Dask task were not there", exc_info=error)
+            found = self._fetched(future)
+            if not found:
                 self._news.put(("done", (task, future)))
                 return
+            task.results, seconds = found[0]
             self._seconds_per_item = seconds / max(1, len(task.items)) if not task.is_alone else self._seconds_per_item
         elif future.status == "error":
             task.error = future.exception()
@@ -307,6 +306,20 @@ class _Run:
             return
         future.release()
         task.future = None
+
+    def _fetched(self, future: Any) -> Sequence[Any]:
+        """What a future that is done holds; nothing where that does not come in time.
+
+        Those that come no longer are left out: `Future.result` would leave something in Dask's loop that waits for
+        them, and is an error that nobody takes when they are given up.
+        """
+        gather = partial(self._client.gather, asynchronous=True)
+        try:
+            found: list[Any] = self._client.sync(gather, [future], errors="skip", callback_timeout=SECONDS_TO_FETCH)
+        except Exception as error:
+            logging.getLogger("kldeval").debug("results of a Dask task were not there", exc_info=error)
+            return []
+        return found
 
     def _lose(self, address: str, is_expected: bool) -> None:  # noqa: FBT001
         """Do again what a worker had when it went: what it may have been at each alone, unless it was sent away."""

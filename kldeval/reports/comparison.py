@@ -394,6 +394,16 @@ def compare_reports(
     )
 
 
+def why_nothing(reports: Mapping[str, Report]) -> str:
+    """Why no metric has a number to compare: no map was scored for every model."""
+    failed = [
+        f"{model}: {failure.name}: {failure.message}"
+        for model, report in reports.items()
+        for failure in report.failures[:1]
+    ]
+    return "\n".join(("nothing to compare: no map was scored for every model", *failed))
+
+
 def _compared_or_noted(
     key: str, table: ModelTable, n_maps: int, best: str, resampling: Resampling
 ) -> tuple[Comparison | None, list[str]]:

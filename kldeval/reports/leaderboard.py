@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from kldeval.errors import UsageProblem, count, examples
+from kldeval.errors import UsageProblem, count, examples, printable
 from kldeval.grammar import split_call, unknown
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.reports.comparison import common_keys, compare_reports
@@ -17,6 +17,7 @@ from kldeval.reports.intervals import resampling_of
 from kldeval.reports.merging import merge, resummarise, rows_like
 from kldeval.reports.side_by_side import CommonMaps, common_maps, map_by_map
 from kldeval.reports.ways import with_ways
+from kldeval.urls import displayed, without_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -187,13 +188,18 @@ def name_models(paths: Sequence[str | os.PathLike[str]], names: Sequence[str] = 
     """
     if names:
         return _names_for_paths(paths, names)
-    whole = [PurePath(os.path.abspath(path)).parts for path in paths]  # noqa: PTH100 - nothing is looked up
+    whole = [PurePath(os.path.abspath(_called(path))).parts for path in paths]  # noqa: PTH100 - nothing is looked up
     if len(set(whole)) < len(whole):
-        twice = next(str(path) for path, parts in zip(paths, whole, strict=True) if whole.count(parts) > 1)
+        twice = next(printable(path) for path, parts in zip(paths, whole, strict=True) if whole.count(parts) > 1)
         msg = f"{twice} is given twice: every model needs a path of its own"
         raise UsageProblem(msg)
     bare = [(*parts[:-1], PurePath(parts[-1]).stem) for parts in whole]
     return _distinguishing(bare if len(set(bare)) == len(bare) else whole)
+
+
+def _called(path: str | os.PathLike[str]) -> str:
+    """What a model may be named after: of a URL all but credentials and a query."""
+    return displayed(without_query(Path(path)))
 
 
 def _names_for_paths(paths: Sequence[str | os.PathLike[str]], names: Sequence[str]) -> list[str]:

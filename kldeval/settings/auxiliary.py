@@ -20,7 +20,7 @@ from kldeval.regular import why
 from kldeval.settings.metric_options import gt_chain, pred_chain
 from kldeval.settings.scales import is_free_of_scale
 from kldeval.settings.settings import AS_STORED, MAPS, NONE
-from kldeval.urls import is_url, url_of
+from kldeval.urls import displayed, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -286,7 +286,7 @@ def _described(name: str, path: Path) -> str:
         words = ", ".join(word for word in REGISTRIES[name] if word not in ("map", "maps", "none"))
         hint = f", and none of the words {words}" if words else ""
         why_not = "only maps and fixations are read from URLs" if is_url(path) else f"no such file or folder{hint}"
-        msg = f"--{name.replace('_', '-')} {url_of(path) or path}: {why_not}"
+        msg = f"--{name.replace('_', '-')} {displayed(path)}: {why_not}"
         raise UsageProblem(msg)
     return f"map(sha256={digest(path)})"
 

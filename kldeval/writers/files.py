@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.atomic import may_be_replaced, temporary_beside
 from kldeval.errors import UsageProblem, printable
-from kldeval.urls import here_of, is_url, url_of
+from kldeval.urls import here_of, is_url, masked, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes | Iterab
         return
     try:
         parts = (content,) if isinstance(content, str | bytes) else content
-        _write(target, (part if isinstance(part, bytes) else encoded(part) for part in parts))
+        _write(target, (part if isinstance(part, bytes) else encoded(masked(part)) for part in parts))
     except OSError as error:
         msg = f"cannot write {printable(target)}: {error.strerror or error}"
         raise UsageProblem(msg) from error
@@ -104,7 +104,7 @@ def _write_elsewhere(target: Path, content: str | bytes | Iterable[str | bytes])
     url = str(url_of(target))
     parts = (content,) if isinstance(content, str | bytes) else content
     try:
-        remote.write(url, (part if isinstance(part, bytes) else encoded(part) for part in parts))
+        remote.write(url, (part if isinstance(part, bytes) else encoded(masked(part)) for part in parts))
     except OSError as error:
         msg = f"cannot write {printable(url)}: {error.strerror or error}"
         raise UsageProblem(msg) from error

@@ -40,8 +40,8 @@ def npy(path: Path, array: Any) -> Path:
 
 
 def audited(*arguments: str | Path) -> dict[str, Any]:
-    """The JSON of an audit, which fits its schema."""
-    outcome = kldeval("audit", *arguments, "--format", "json")
+    """The JSON of an audit by this process, which fits its schema."""
+    outcome = kldeval("audit", *arguments, "--format", "json", "--jobs", "1")
     document: dict[str, Any] = json.loads(outcome.out)
     validate(document, "audit")
     return document

@@ -27,8 +27,8 @@ BOLD, CAREFUL, GT = SAMPLE / "bold", SAMPLE / "careful", SAMPLE / "gt"
 
 @cache
 def identified(*arguments: str | Path) -> Outcome:
-    """What `kldeval identify` says of files that stay as they are: each question is asked once."""
-    return kldeval("identify", *arguments)
+    """What `kldeval identify` says of files that stay as they are: each question is asked once, of this process."""
+    return kldeval("identify", *arguments, "--jobs", "1")
 
 
 def found(value: str, *paths: Path) -> list[dict[str, Any]]:
@@ -228,7 +228,7 @@ class TestRows:
     """Several numbers of one row of a table."""
 
     def row(self, *arguments: Any, fixations: Any = SAMPLE / "fixations.csv") -> tuple[int, dict[str, Any]]:
-        outcome = kldeval("identify", *arguments, "--fixations", fixations, "--format", "json")
+        outcome = kldeval("identify", *arguments, "--fixations", fixations, "--format", "json", "--jobs", "1")
         return outcome.code, json.loads(outcome.out)
 
     def test_what_prints_all_of_them_is_found(self) -> None:
@@ -270,7 +270,7 @@ class TestRows:
             metric: float(kldeval(*pair, "-m", metric, *flags, "--score-only", "-q").out) for metric in ("kld", "cc")
         }
         values = [word for key, value in printed.items() for word in ("--value", f"{key}={value:.8f}")]
-        outcome = kldeval("identify", *values, *pair, "--format", "json")
+        outcome = kldeval("identify", *values, *pair, "--format", "json", "--jobs", "1")
         (joint,) = json.loads(outcome.out)["joint"]
         assert (joint["resize"], joint["averaging"]) == ("pred-to-gt", "groups")
         kld = next(guess for guess in joint["guesses"]["kld"] if guess["convention"] == "default")
@@ -311,7 +311,7 @@ class TestRows:
             for metric, value in zip(("kld", "cc", "nss", "auc"), printed, strict=True)
             for word in ("--value", f"{metric}={value:.7f}")
         ]
-        asked = ("identify", *texts, *files, "--group-by", "{video}_{frame}")
+        asked = ("identify", *texts, *files, "--group-by", "{video}_{frame}", "--jobs", "1")
         outcome = kldeval(*asked, "--format", "json")
         (joint,) = json.loads(outcome.out)["joint"]
         assert (outcome.code, joint["averaging"]) == (0, averaging)

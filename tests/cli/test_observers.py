@@ -60,7 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def curves(world: Path) -> dict[str, Any]:
     done = kldeval(
         *("observers", world / "true", world / "wrong", world / "fixations.csv", "--sigma", "2", "--extrapolate"),
-        *("--format", "json", "-q", "--resamples", "500"),
+        *("--format", "json", "-q", "--resamples", "500", "--jobs", "1"),
     )
     assert done.code == 0, done.err
     found: dict[str, Any] = json.loads(done.out)

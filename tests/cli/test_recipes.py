@@ -9,11 +9,15 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from programs import make_kldeval
 from schemas import validate
-from slurm import find, slurm, why_not
+from slurm import find, slurm, wait_for_node, why_not
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +47,17 @@ def place(tmp_path: Path) -> Path:
     make_kldeval(tmp_path / "bin" / "kldeval")
     make_program(tmp_path / "bin" / "sbatch", SBATCH)
     return tmp_path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def real_slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+    """The folder of a Slurm that starts, and its variables; none where it cannot be had."""
+    root = tmp_path_factory.mktemp("slurm") / "root"
+    if why_not() and "REQUIRE_SLURM" not in os.environ:
+        yield root, {}
+        return
+    with slurm(root) as variables:
+        yield root, variables
 
 
 def make_program(path: Path, text: str) -> None:
@@ -125,18 +140,14 @@ def test_a_leaderboard_by_make(place: Path) -> None:
     assert "--name careful" not in again
 
 
-@pytest.mark.parametrize("scheduler", ["simulated", "real"])
-def test_a_slurm_array(place: Path, scheduler: str) -> None:
+def test_a_slurm_array(place: Path) -> None:
     (block,) = prepare("A Slurm array", place)
-    if scheduler == "real":
-        reason = why_not()
-        if reason and "REQUIRE_SLURM" not in os.environ:
-            pytest.skip(reason)
-        make_program(place / "bin" / "sbatch", SBATCH_AND_LOOK.replace("{sbatch}", str(find("sbatch"))))
-        with slurm(place / "slurm") as variables:
-            run(block, place, **variables)
-    else:
-        run(block, place)
+    run(block, place)
+    check_merged(place)
+
+
+def check_merged(place: Path) -> None:
+    """The shares together are the whole run."""
     merged = load(place / "careful.json")
     run("kldeval sample_data/careful sample_data/gt -o whole.json", place)
     whole = load(place / "whole.json")
@@ -172,3 +183,15 @@ def test_options_from_files_and_variables(place: Path) -> None:
     assert "|pred:flatten-softmax|gt:flatten-softmax|scale:raw|" in signatures["file"]
     assert "|scale:unit|" in signatures["variable"]
     assert signatures["flag"] == signatures["file"]
+
+
+def test_a_slurm_array_by_slurm(place: Path, real_slurm: tuple[Path, dict[str, str]]) -> None:
+    """The last test of this file, while whose others it has become ready."""
+    root, variables = real_slurm
+    if not variables:
+        pytest.skip(why_not())
+    wait_for_node(root, variables)
+    (block,) = prepare("A Slurm array", place)
+    make_program(place / "bin" / "sbatch", SBATCH_AND_LOOK.replace("{sbatch}", str(find("sbatch"))))
+    run(block, place, **variables)
+    check_merged(place)

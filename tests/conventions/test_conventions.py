@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,11 @@ GOLDEN_CASES += [(pair, name) for pair, names in LARGE.items() for name in names
 WITHOUT_CONSTANTS = [row for row in conventions().values() if "eps" not in row.metrics[0] and row.pred == row.gt]
 
 
-def stored(pair: str, side: str) -> tuple[oracle.Map, bool]:
-    """A golden map as lists, and whether it is 8-bit."""
+@cache
+def density(pair: str, side: str, chain: str, empty: str, scale: str) -> oracle.Map:
+    """The density of a golden map, which several rows make by one chain."""
     array = PAIRS[f"{pair}_{side}"]
-    return array.tolist(), array.dtype == np.uint8
+    return oracle.density(array.tolist(), chain, empty, 255.0 if array.dtype == np.uint8 and scale == "unit" else 1.0)
 
 
 def score(row: Any, pred: oracle.Map, gt: oracle.Map) -> float | str:
@@ -47,17 +49,16 @@ def score(row: Any, pred: oracle.Map, gt: oracle.Map) -> float | str:
 
 
 class TestGolden:
-    @pytest.mark.parametrize(("pair", "name"), GOLDEN_CASES)
+    @each_of(("pair", "name"), GOLDEN_CASES)
     def test_row_gives_the_golden_number(self, pair: str, name: str) -> None:
         """Every row, read by the oracle, gives the published formula's number to 1e-9; `nan` there means refused."""
         row, expected = conventions()[name], GOLDEN["kld"][pair][name]
-        (pred, pred_is_8bit), (gt, gt_is_8bit) = stored(pair, "pred"), stored(pair, "gt")
+        sides = ("pred", row.pred, row.empty_pred), ("gt", row.gt, row.empty_gt)
         if expected == "nan":
             with pytest.raises(oracle.OracleRefusal):
-                (oracle.prediction(row, pred, is_8bit=pred_is_8bit), oracle.ground_truth(row, gt, is_8bit=gt_is_8bit))
+                [density(pair, *side, row.scale) for side in sides]
             return
-        p = oracle.prediction(row, pred, is_8bit=pred_is_8bit)
-        q = oracle.ground_truth(row, gt, is_8bit=gt_is_8bit)
+        p, q = (density(pair, *side, row.scale) for side in sides)
         assert oracle.kld(row, p, q) == pytest.approx(float(expected), rel=1e-9)
 
     def test_every_golden_convention_is_a_row_on_its_scale(self) -> None:

@@ -155,7 +155,7 @@ class TestNames:
         assert len(listed) == len(set(listed))
         assert not set(listed) & set(conventions())
 
-    @pytest.mark.parametrize(
+    @each_of(
         ("alias", "name"),
         [
             ("transalnet", "mit-python"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from command_line import kldeval
+from many import adds_at_most
 from model_files import save
 
 from kldeval import evaluate
@@ -142,6 +144,14 @@ def test_the_groups_of_a_manifest_are_its_own_unless_said(
 ) -> None:
     report = json.loads(kldeval("--manifest", manifest, "--format", "json", "-m", "kld", *arguments).out)
     assert signature in report["signature"]["kld"]
+
+
+def test_short_texts_are_read_in_little_memory(manifest: Path, tmp_path: Path) -> None:
+    """Not in that of the longest one, which some systems refuse."""
+    report = tmp_path / "report.json"
+    asked = partial(kldeval, "--manifest", manifest, "-q", "-o", report), partial(kldeval, "show", report)
+    assert [adds_at_most(2**24, lambda: None, one) for one in asked] == [True, True]
+    assert report.exists()
 
 
 def test_paths_beside_a_manifest_are_refused(manifest: Path) -> None:

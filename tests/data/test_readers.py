@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, png_chunk, png_of, tiff
 from looping import each_of
-from reading import SUFFIXES, read_fixations, read_map, read_size
+from reading import SUFFIXES, another_child, read_fixations, read_map, read_size
 
 from kldeval.data.class_weights import weights_text
 from kldeval.errors import KldevalError, UnreadableMap, UsageProblem
@@ -807,11 +807,13 @@ class TestMatlab:
         monkeypatch.setattr("kldeval.data.readers.apart._answer_of", ended)
         monkeypatch.setattr("kldeval.data.readers.apart.ENDING", 0.0)  # this child goes on
         (tmp_path / "a.mat").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-        with pytest.raises(UnreadableMap, match=r"damaged: the process that read it ended \(signal 9 \(SIGKILL\)\)$"):
-            read_fixations(tmp_path / "a.mat")
-        monkeypatch.undo()
-        with pytest.raises(UnreadableMap, match="damaged, or no MATLAB file"):
-            read_fixations(tmp_path / "a.mat")
+        damaged = r"damaged: the process that read it ended \(signal 9 \(SIGKILL\)\)$"
+        with another_child():
+            with pytest.raises(UnreadableMap, match=damaged):
+                read_fixations(tmp_path / "a.mat")
+            monkeypatch.undo()
+            with pytest.raises(UnreadableMap, match="damaged, or no MATLAB file"):
+                read_fixations(tmp_path / "a.mat")
 
 
 NAMES = {

@@ -18,7 +18,9 @@ from kldeval.templates import groups_of, parse_template
 if TYPE_CHECKING:
     from pathlib import Path
 
-words = st.text(st.characters(blacklist_characters="/{}", blacklist_categories=["Cs"]), min_size=1, max_size=8)
+words = st.text(
+    st.characters(codec=None, blacklist_characters="/{}", blacklist_categories=["Cs"]), min_size=1, max_size=8
+)
 
 
 @each_of(

@@ -14,6 +14,7 @@ from functools import partial
 from http.client import HTTPConnection
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -366,7 +367,7 @@ def test_a_page_that_lists_files_is_a_folder(seen: LookedAt) -> None:
     pytest.importorskip("aiohttp")
     serve = partial(QuietHandler, directory=str(seen.root))
     with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         try:
             scored, nowhere = (
@@ -401,10 +402,13 @@ def put(server: HTTPConnection, path: str, data: bytes = b"") -> None:
 
 
 @pytest.mark.slow
-def test_an_s3_on_this_machine(seen: LookedAt) -> None:
+def test_an_s3_on_this_machine(seen: LookedAt, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a process of its own, for its file system starts threads; without credentials it says so."""
     server = pytest.importorskip("moto.server")
     pytest.importorskip("s3fs")
+    # how often it looks whether it is to end: twice a second unless it is told otherwise
+    serve = resolve_name("werkzeug.serving:BaseWSGIServer.serve_forever")
+    monkeypatch.setattr(serve, "__defaults__", (0.02,))
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
     try:
@@ -462,3 +466,138 @@ def test_an_s3_on_this_machine(seen: LookedAt) -> None:
         assert "are there credentials, and do they allow it?" in refused.stderr
     finally:
         running.stop()
+
+
+def archive(kind: str, arrays: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    if kind == "npz":
+        np.savez(file, **arrays)
+    elif kind == "mat":
+        pytest.importorskip("scipy.io").savemat(file, arrays)
+    else:
+        with pytest.importorskip("h5py").File(file, "w") as held:
+            for name, array in arrays.items():
+                held[name] = array
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["npz", "mat", "h5"])
+def test_a_file_of_several_arrays_elsewhere_is_what_it_is_here(kind: str, tmp_path: Path) -> None:
+    """A map for each array; never one of them for all, unless it is named."""
+    rng, files = np.random.default_rng(0), fsspec.filesystem("memory")
+    for side in ("pred", "gt"):
+        data = archive(kind, {name: rng.random((4, 5)) for name in "abc"})
+        (tmp_path / f"{side}.{kind}").write_bytes(data)
+        files.pipe_file(f"/arrays/{side}.{kind}", data)
+    requests = [
+        ("{at}/pred.{kind}", "{at}/gt.{kind}"),
+        ("{at}/pred.{kind}/b", "{at}/gt.{kind}/c"),
+        ("{at}/pred.{kind}", "{at}/gt.{kind}", "--key", "b"),
+        ("{at}/pred.{kind}", "{at}/gt.{kind}/c"),
+        ("{at}/pred.{kind}/x", "{at}/gt.{kind}"),
+    ]
+    codes = []
+    for words in requests:
+        here, there = (
+            kldeval(*(word.format(at=at, kind=kind) for word in words), "--score-only", "--jobs", "1")
+            for at in (tmp_path, "memory://arrays")
+        )
+        assert there.err == here.err.replace(str(tmp_path), "memory://arrays")
+        assert (there.code, there.out) == (here.code, here.out), there.err
+        codes.append(there.code)
+    assert codes == [0, 0, 0, 2, 2]
+    names = [
+        row["name"]
+        for row in json.loads(
+            kldeval("memory://arrays/pred." + kind, "memory://arrays/gt." + kind, "--format", "json").out
+        )["maps"]
+    ]
+    assert names == ["a", "b", "c"]
+
+
+def test_a_key_is_of_files_in_a_folder_or_an_archive(stored: str, tmp_path: Path) -> None:
+    import zipfile
+
+    rng, files = np.random.default_rng(0), fsspec.filesystem("memory")
+    with zipfile.ZipFile(tmp_path / "maps.zip", "w") as archive_of_files:
+        for name in "ab":
+            data = archive("npz", {"x": rng.random((4, 5)), "y": rng.random((4, 5))})
+            archive_of_files.writestr(f"{name}.npz", data)
+            files.pipe_file(f"/store/npz/{name}.npz", data)
+            (tmp_path / "here").mkdir(exist_ok=True)
+            (tmp_path / "here" / f"{name}.npz").write_bytes(data)
+    keys = "--pred-key", "x", "--gt-key", "y", "--score-only"
+    expected = kldeval(tmp_path / "here", tmp_path / "here", *keys)
+    assert expected.code == 0, expected.err
+    for place in (tmp_path / "maps.zip", f"{stored}/npz"):
+        assert kldeval(place, place, *keys) == expected
+
+
+SECRET = "S3cret.Key"  # noqa: S105 - of nobody
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        f"http://me:{SECRET}@127.0.0.1:1/a.npy",
+        f"http://{SECRET}@127.0.0.1:1/a.npy",
+        f"http://127.0.0.1:1/a.npy?X-Amz-Signature={SECRET}&token={SECRET}-2",
+        f"http://127.0.0.1:1/a.npy?{SECRET}-which-is-long-enough",
+        f"s3://AKIA:{SECRET}/x+y@bucket/a.npy",
+        f"foo://me:p@{SECRET}@host/a.npy",
+        f"memory://me:{SECRET}@store/a.npy",
+    ],
+)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{place} {gt}",
+        "{gt} {place}",
+        "{gt} {gt} -m nss --fixations {place}",
+        "{gt} {gt} -o {place}",
+        "show {place}",
+        "compare {gt} {place} {gt}",
+        "{gt} {gt} --mask {place}",
+    ],
+)
+def test_no_message_shows_a_credential(seen: LookedAt, place: str, words: str) -> None:
+    outcome = kldeval(*words.format(place=place, gt=seen.maps[1] / "a.npy").split(), "--debug")
+    assert outcome.code or "-o" in words
+    assert SECRET not in outcome.out + outcome.err
+
+
+def test_no_document_shows_a_credential(seen: LookedAt, tmp_path: Path) -> None:
+    """Nor do the rows beside it, what is kept for the next run, or the names of models."""
+    files, place = fsspec.filesystem("memory"), f"me:{SECRET}@store"
+    for path in seen.root.rglob("*"):
+        if path.is_file():
+            files.pipe_file(f"/{place}/{path.relative_to(seen.root).as_posix()}", path.read_bytes())
+    pred, gt, fixations = (f"memory://{place}/{name}" for name in ("pred", "gt", "fixations.csv"))
+    out = [word for name in ("json", "html", "md", "tex", "csv") for word in ("-o", str(tmp_path / f"r.{name}"))]
+    requests: list[tuple[str | Path, ...]] = [
+        (pred, gt, *out, "--cache", tmp_path / "cache", "--output-dir", tmp_path / "rows", "--format", "json"),
+        (pred, gt, "-m", "nss", "--fixations", fixations, "-o", tmp_path / "s.json"),
+        (pred, f"memory://{place}/pred/", gt, "--name", "a", "--name", "b", "--format", "json"),
+        ("audit", pred, gt, "--convention", "mit", "--format", "json"),
+        ("check", pred, gt, "--pairs"),
+        ("density", fixations, tmp_path / "density", "--sigma", "1", "--like", seen.maps[1]),
+    ]
+    for words in requests:
+        outcome = kldeval(*words, "--debug")
+        assert SECRET not in outcome.out + outcome.err
+        assert outcome.code in (0, 2), outcome.err
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and seen.root not in path.parents]
+    assert len(written) > len(out) // 2 + 3
+    assert not [path for path in written if SECRET in path.name or SECRET.encode() in path.read_bytes()]
+    provenance = json.loads((tmp_path / "r.json").read_text())["provenance"]
+    assert (provenance["pred"], provenance["gt"]) == ("memory://***@store/pred", "memory://***@store/gt")
+
+
+@pytest.mark.parametrize("kind", ["mat", "csv"])
+def test_fixations_elsewhere_are_called_by_their_url(seen: LookedAt, stored: str, kind: str) -> None:
+    """Whether they are read at once, or one by one when their image is scored."""
+    files = fsspec.filesystem("memory")
+    files.pipe_file(f"/store/{kind}/a.{kind}", b"image,x,y\na,1,1\na,one,1\n")
+    outcome = kldeval(*seen.maps, "-m", "nss", "--fixations", f"{stored}/{kind}", "--format", "csv")
+    assert f"{stored}/{kind}/a.{kind}" in outcome.err
+    assert "/kldeval-" not in outcome.err

@@ -148,7 +148,7 @@ def serving(root: Path, certificate: Path | None = None) -> Iterator[str]:
             context.load_cert_chain(certificate)
             server.socket = context.wrap_socket(server.socket, server_side=True)
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http{'s' * bool(certificate)}://localhost:{server.server_port}"
         released.set()
         server.shutdown()

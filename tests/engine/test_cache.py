@@ -234,7 +234,7 @@ def test_damaged_segments_cost_time_alone(seen: LookedAt, damage: Callable[[byte
     run(*words, "--cache", seen.root / "cache")
     (segment,) = segments(seen.root)
     whole, rng = segment.read_bytes(), random.Random(1)
-    for _ in range(30):
+    for _ in range(15):
         for path in segments(seen.root):
             path.unlink()
         segment.write_bytes(damage(whole, rng))

@@ -126,21 +126,54 @@ NOT_KEPT = "the cache keeps nothing here: "
 
 def test_it_is_said_where_nothing_is_kept(seen: LookedAt) -> None:
     """Before anything is scored, because a run of a night would begin anew after an interruption."""
-    pred, gt = (np.stack([*maps.values()]) for maps in (seen.preds, seen.gts))
-    calls: list[Callable[..., Any]] = [
-        lambda **kept: library.evaluate(pred, gt, **kept),
-        lambda **kept: library.evaluate(zip(IMAGES, pred, gt, strict=True), **kept),
-        lambda **kept: library.evaluate(*seen.maps, mask={name: np.ones(SHAPE) for name in IMAGES}, **kept),
-        lambda **kept: library.audit(pred, gt, conventions="mit", **kept),
-        lambda **kept: library.evaluate(*seen.maps, save_maps=seen.root / "terms", **kept),
-    ]
-    for call in calls:
-        with pytest.warns(RuntimeWarning, match=NOT_KEPT):
-            call(cache=seen.root / "cache")
+    with pytest.warns(RuntimeWarning, match=NOT_KEPT):
+        library.evaluate(*seen.maps, save_maps=seen.root / "terms", cache=seen.root / "cache")
     assert not list((seen.root / "cache").rglob("*.jsonl"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         library.evaluate(*seen.maps, cache=seen.root / "cache")
+
+
+def questions(folders: Any, pred: Any, gt: Any) -> dict[str, Callable[..., Any]]:
+    """Questions about maps that a program holds, alone or beside files."""
+    return {
+        "stacks": lambda **kept: library.evaluate(pred, gt, **kept),
+        "pairs": lambda **kept: library.evaluate(zip(IMAGES, pred, gt, strict=True), **kept),
+        "models": lambda **kept: library.evaluate({"a": pred, "b": gt}, gt, resamples=100, **kept),
+        "weights": lambda **kept: library.evaluate(
+            *folders, metric="kld", weights={name: pred[place] / 255 for place, name in enumerate(IMAGES)}, **kept
+        ),
+        "audit": lambda **kept: library.audit(pred, gt, conventions="mit", **kept),
+    }
+
+
+@pytest.mark.parametrize("question", questions((), (), ()))
+def test_maps_in_memory_are_known_by_what_they_hold(
+    seen: LookedAt, question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    begin = resolve_name("kldeval.engine.cache.CachedPairs.begin")
+
+    def noted(work: Any, model: str, pair: Any, *others: Any, **options: Any) -> Any:
+        begun.append(pair.name)
+        return begin(work, model, pair, *others, **options)
+
+    monkeypatch.setattr("kldeval.engine.cache.CachedPairs.begin", noted)
+    pred, gt = (np.stack([*maps.values()]) for maps in (seen.preds, seen.gts))
+    ask = questions(seen.maps, pred, gt)[question]
+    answers, works = [], []
+    for number in range(4):
+        if number == 2:  # what is known by its place in memory would be known still
+            pred[1, 2, 3] ^= 64
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            answers.append(ask(cache=seen.root / "cache", jobs=1))
+        works.append(len(begun))
+        begun.clear()
+        assert answers[-1] == ask(jobs=1)
+    assert answers[0] == answers[1] != answers[2] == answers[3]
+    n_models = 2 if question == "models" else 1
+    assert works == [n_models * len(IMAGES), 0, 1, 0]
 
 
 def test_stacks_whose_times_never_pass_are_not_kept(seen: LookedAt) -> None:

@@ -105,6 +105,11 @@ def counted() -> Any:
     class Moved(TorchDispatchMode):  # type: ignore[misc]
         bytes = asked = 0
 
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            """No: nothing is compiled here, and to import the compiler takes longer than all of this."""
+            return False
+
         def __torch_dispatch__(self, function: Any, _: Any, arguments: Any = (), named: Any = None) -> Any:
             made = function(*arguments, **(named or {}))
             if not function.is_view:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import tracemalloc
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 from command_line import kldeval
 from looked_at import make_looked_at
-from many import as_many, few_in_memory
+from many import adds_at_most, as_many, few_in_memory
 
 import kldeval as library
 
@@ -196,21 +195,13 @@ def linked(root: Path, number: int) -> tuple[Path, Path]:
 def test_a_pair_of_files_adds_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: int) -> None:
     """Two names of 25 letters, and 100 bytes for all else; a pair and its two paths would take 800."""
     as_many(monkeypatch, 128)
-    sides = {number: linked(tmp_path / f"{number}", number) for number in (200, 1000)}
+    few, many = (linked(tmp_path / f"{number}", number) for number in (150, 650))
 
-    def paired(number: int) -> int:
-        pred, gt = sides[number]
+    def pair(pred: Path, gt: Path) -> None:
         preds = {f"{model}": pred for model in range(models)} if models > 1 else pred
         library.evaluate(preds, gt, metric="kld", jobs=1, limit=1)
-        return tracemalloc.get_traced_memory()[1]
 
-    for number in sides:
-        paired(number)  # fills what is kept from run to run
-    tracemalloc.start()
-    few = paired(200)
-    tracemalloc.reset_peak()
-    assert (paired(1000) - few) / 800 < 150 * models
-    tracemalloc.stop()
+    assert adds_at_most(150 * models * 500, partial(pair, *few), partial(pair, *many))
 
 
 def test_a_report_of_many_maps_can_be_read_again_and_again(

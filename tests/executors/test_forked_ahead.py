@@ -223,7 +223,7 @@ def test_a_run_on_a_device_scores_as_on_the_cpu(tmp_path: Path) -> None:
             np.save(tmp_path / side / f"{place}.npy", (rng.random((300, 250 + place % 3)) * 255).astype(kind))
     (tmp_path / "gt" / "5.npy").write_bytes(b"no array")
     said = []
-    for start in ([sys.executable, "-c", PRETENDING], [*python(), "-m", "kldeval", "--device", "cpu"]):
+    for start in ([*python(), "-c", PRETENDING], [*python(), "-m", "kldeval", "--device", "cpu"]):
         command = [*start, "pred", "gt", "--metric", "kld,ce,cc,jsd", "--jobs", "2", "--format", "csv"]
         environment = {**os.environ, "PYTHONPATH": str(HOME)}
         done = subprocess.run(

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import kldeval
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Predictions, ground truths, and one file of each kind that stands beside them."""
+    root = tmp_path_factory.mktemp("made")
+    rng = np.random.default_rng(0)
+    for side in ("pred", "gt", "kld"):
+        (root / side).mkdir()
+        for name in "ab":
+            np.save(root / side / f"{name}.npy", rng.random((6, 7)) + 0.1)
+    (root / "pairs.csv").write_text("pred,gt\npred/a.npy,gt/a.npy\n")
+    (root / "fixations.csv").write_text("name,x,y\na,3,4\nb,2,2\n")
+    (root / "made.toml").write_text('metric = "kld"\n')
+    with pytest.MonkeyPatch.context() as there:
+        there.chdir(root)
+        assert kldeval("density", "fixations.csv", "made", "--sigma", "1", "--size", "7x6").code == 0
+        assert kldeval("pred", "gt", "-o", "report.json").code == 0
+    (root / "link.json").symlink_to("pred/a.npy")
+    (root / "link.npy").symlink_to("gt/a.npy")
+    return root
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Predictions, ground truths, and one file of each kind that stands beside them."""
-    rng = np.random.default_rng(0)
-    for side in ("pred", "gt", "kld"):
-        (tmp_path / side).mkdir()
-        for name in "ab":
-            np.save(tmp_path / side / f"{name}.npy", rng.random((6, 7)) + 0.1)
-    (tmp_path / "pairs.csv").write_text("pred,gt\npred/a.npy,gt/a.npy\n")
-    (tmp_path / "fixations.csv").write_text("name,x,y\na,3,4\nb,2,2\n")
-    (tmp_path / "made.toml").write_text('metric = "kld"\n')
-    monkeypatch.chdir(tmp_path)
-    assert kldeval("density", "fixations.csv", "made", "--sigma", "1", "--size", "7x6").code == 0
-    assert kldeval("pred", "gt", "-o", "report.json").code == 0
-    (tmp_path / "link.json").symlink_to("pred/a.npy")
-    (tmp_path / "link.npy").symlink_to("gt/a.npy")
-    return tmp_path
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All of that for one test, which runs there."""
+    root = Path(shutil.copytree(made, tmp_path / "root", symlinks=True))
+    monkeypatch.chdir(root)
+    return root
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -26,7 +26,7 @@ class Work:
     def __init__(self, fault): self.fault = fault
     def __call__(self, numbers): return [self.one(number) for number in numbers]
     def one(self, number):
-        time.sleep(0.002)
+        time.sleep(0.01 if number < 2 else 0.0004)  # the first say whether workers are worth while
         self.fault(number, os.getpid() == here)
         return number
     def lost(self, number, reason): return [f"{number} {reason}"]
@@ -158,7 +158,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, signal_: signal.Signals) 
         "def fault(number, is_parent):\n"
         "    if not is_parent:\n"
         "        open(f'{folder}/{os.getpid()}', 'w').close(); time.sleep(60)\n"
-        "    time.sleep(0.1)\n"
+        "    time.sleep(0.02)\n"
         "results(Work(fault))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(HOME), "OPENBLAS_NUM_THREADS": "1", "FOLDER": str(tmp_path)}

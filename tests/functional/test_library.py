@@ -376,7 +376,7 @@ class TestRefusals:
         ):
             kldeval.kld(torch.tensor([[1.0, -0.5]], requires_grad=True), torch.ones(1, 2))
 
-    @pytest.mark.parametrize(
+    @each_of(
         ("options", "message"),
         [
             ({"nrom": "softmax"}, f"unknown option 'nrom'; did you mean 'norm'? Known: {ARRAY_OPTIONS}"),
@@ -496,7 +496,7 @@ def test_the_package_offers_a_dozen_names_and_no_more() -> None:
         _ = kldeval.klld  # type: ignore[attr-defined] # reading it is the test
 
 
-@pytest.mark.parametrize("name", ["limit", "jobs", "batch_bytes", "max_pixels"])
+@each_of("name", ["limit", "jobs", "batch_bytes", "max_pixels"])
 def test_a_number_of_nothing_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=f"^{name}=0: a number of 1 or more$"):
         kldeval.evaluate(tmp_path, tmp_path, **cast("Any", {name: 0}))

@@ -64,8 +64,8 @@ def answer(function: Any, *arrays: Any, **options: Any) -> tuple[Any, str]:
         return np.zeros(()), str(refusal)
 
 
-@pytest.mark.parametrize("metric", ["kld", "ce"])
-@pytest.mark.parametrize(
+@each_of("metric", ["kld", "ce"])
+@each_of(
     "options",
     [
         *({"norm": norm} for norm in ("sum-to-one", "flatten-softmax", "softmax", "sum-to-one(axis=0)")),
@@ -91,10 +91,8 @@ def test_a_map_that_cannot_be_looked_at_is_no_map_that_is_sound() -> None:
     torch.testing.assert_close(mapped, kldeval.kld(cases.PRED, cases.GT))
 
 
-@pytest.mark.parametrize("zeros", [False, True])
-@pytest.mark.parametrize(
-    "options", [{}, {"norm": "flatten-softmax"}, {"eps": 0}, {"ratio_eps": 1e-7}, {"log_eps": 1e-3}]
-)
+@each_of("zeros", [False, True])
+@each_of("options", [{}, {"norm": "flatten-softmax"}, {"eps": 0}, {"ratio_eps": 1e-7}, {"log_eps": 1e-3}])
 def test_gradients_are_those_of_the_metric(options: dict[str, Any], *, zeros: bool) -> None:
     gt = torch.where(cases.GT < 0.3, 0.0, cases.GT) if zeros else cases.GT
     one, other = (cases.PRED.clone().requires_grad_() for _ in range(2))
@@ -113,9 +111,7 @@ def test_second_derivatives(name: str, options: dict[str, Any]) -> None:
     assert torch.autograd.gradgradcheck(lambda p: loss(p, cases.GT[:1, :3, :3]), (pred,))
 
 
-@pytest.mark.parametrize(
-    ("kind", "tolerance"), [("float64", 1e-12), ("float32", 1e-4), ("float16", 2e-3), ("bfloat16", 2e-2)]
-)
+@each_of(("kind", "tolerance"), [("float64", 1e-12), ("float32", 1e-4), ("float16", 2e-3), ("bfloat16", 2e-2)])
 def test_a_loss_keeps_the_dtype_and_half_precision_is_summed_in_float32(kind: str, tolerance: float) -> None:
     dtype = getattr(torch, kind)
     pred, gt = (torch.rand((2, 300, 400), generator=cases.GENERATOR).to(dtype) for _ in range(2))
@@ -166,7 +162,7 @@ def test_the_loss_of_an_autocast_region() -> None:
     assert bool(torch.isfinite(loss))
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("pred", "gt"),
     [((3, 4, 5), (3, 1, 4, 5)), ((3, 1, 4, 5), (3, 4, 5)), ((3, 4, 5), (2, 4, 5)), ((3, 4, 5), (3, 4, 1))],
 )
@@ -335,7 +331,7 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize("text", PARAMETERS)
+@each_of("text", PARAMETERS)
 def test_gradients_of_metrics_of_maps(text: str) -> None:
     loss = losses.CombinedLoss({text: 1})
     pred, gt, fixations = ((one[:2, :3, :4] + 0.1).clone() for one in (cases.PRED, cases.GT, cases.FIXATIONS * 1.0))
@@ -348,7 +344,7 @@ def test_gradients_of_metrics_of_maps(text: str) -> None:
         torch.testing.assert_close(made(pred, gt, fixations).mean(), loss(pred, gt, fixations))
 
 
-@pytest.mark.parametrize("text", [text for text in PARAMETERS if text != "auc"])
+@each_of("text", [text for text in PARAMETERS if text != "auc"])
 def test_metrics_of_maps_in_a_loss_are_the_metrics(text: str) -> None:
     name, _, inside = text.rstrip(")").partition("(")
     given: dict[str, Any] = {key: float(value) if value != "true" else True for key, value in _pairs(inside)}

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from image_files import png_of
 from late import late
+from looping import each_of
 
 import kldeval
 from kldeval.errors import RefusedMap, UnknownName, UsageProblem
@@ -42,7 +43,7 @@ def report_of(folder: Path, metric: str, **options: Any) -> dict[str, float | No
     return {key: summary.mean for key, summary in report.summaries.items()}
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@each_of("options", OPTIONS)
 def test_a_stream_is_a_report_to_the_last_bit(tmp_path: Path, options: dict[str, Any]) -> None:
     metrics = kldeval.MetricCollection(METRICS, **options)
     metrics.update(PRED[:4], GT[:4])
@@ -65,7 +66,7 @@ def test_neither_order_nor_batches_nor_processes_change_a_digit() -> None:
     assert whole.n == shuffled.n == parts.n == 30
 
 
-@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "bfloat16"])
+@each_of("kind", ["float64", "float32", "float16", "bfloat16"])
 def test_tensors_of_any_precision_are_scored_as_they_are(kind: str) -> None:
     pred, gt = (torch.from_numpy(maps / 255.0).to(getattr(torch, kind)) for maps in (PRED, GT))
     metric = kldeval.Metric("kld", norm="flatten-softmax", rows=True)
@@ -161,7 +162,7 @@ OF_LABELS = "ece,mce,rmsce,rmsce-debiased,classwise-ece,brier,brier-reliability,
 OF_PIXELS = "binary-ece,binary-mce,binary-rmsce-debiased,binary-brier,binary-brier-resolution,bce"
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("metrics", "options", "sides"),
     [
         (OF_LABELS, {"norm": "softmax", "axis": 0, "gt_norm": "labels"}, (LOGITS, LABELS)),
@@ -171,7 +172,7 @@ OF_PIXELS = "binary-ece,binary-mce,binary-rmsce-debiased,binary-brier,binary-bri
         ("binary-ece", {"norm": "sigmoid"}, (LOGITS[:, 0], (LABELS > 1).astype(float))),
     ],
 )
-@pytest.mark.parametrize("weighted", [False, True])
+@each_of("weighted", [False, True])
 def test_calibration_is_that_of_all_pixels_to_the_last_bit(
     metrics: str, options: dict[str, Any], sides: tuple[Any, Any], *, weighted: bool
 ) -> None:
@@ -226,7 +227,7 @@ def test_a_stream_is_a_mean_over_pixels_or_fixations_as_a_report_is() -> None:
     assert seen.compute() == {key: report[key].mean for key in report}
 
 
-@pytest.mark.parametrize("option", ["nodata", "fixation_base", "other_map", "resize"])
+@each_of("option", ["nodata", "fixation_base", "other_map", "resize"])
 def test_what_is_of_files_means_nothing_in_a_stream(option: str) -> None:
     said: dict[str, Any] = {option: "1"}
     with pytest.raises(UnknownName, match=f"unknown option '{option}'"):

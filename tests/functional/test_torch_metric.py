@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 
 import kldeval
 from kldeval.errors import MissingDependency, RefusedMap, UnknownName, UsageProblem
@@ -39,8 +40,8 @@ def whole(metric: str, **options: Any) -> Any:
 
 
 class TestNumbers:
-    @pytest.mark.parametrize("metric", ["kld", "nss(ddof=1)", "sim"])
-    @pytest.mark.parametrize("size", [1, 2, 4, 9])
+    @each_of("metric", ["kld", "nss(ddof=1)", "sim"])
+    @each_of("size", [1, 2, 4, 9])
     def test_it_is_the_number_of_evaluate_whatever_the_batches(self, metric: str, size: int) -> None:
         found = kldeval_torch.Metric(metric, norm="flatten-softmax" if metric == "kld" else None, rows=True)
         for start in range(0, 9, size):
@@ -66,7 +67,7 @@ class TestNumbers:
             assert found.compute().item() == exact.compute()
 
     @given(st.lists(st.integers(-(2**2100), 2**2100), max_size=5))
-    @settings(deadline=None, max_examples=50)
+    @settings(deadline=None, max_examples=30)
     def test_limbs_add_up(self, totals: list[int]) -> None:
         limbs = sum((inside.limbs_of(total) for total in totals), np.zeros_like(inside.limbs_of(0)))
         assert inside.total_of(limbs.tolist()) == sum(totals)

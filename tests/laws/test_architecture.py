@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import pytest
 from trees import statements, tree
 
 import kldeval
@@ -223,7 +222,7 @@ class TestWords:
     def test_a_first_line_is_true_by_itself(self) -> None:
         leaning = []
         for name, module in trees().items():
-            named = (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.ClassDef))
+            named = (node for node in statements(module) if isinstance(node, ast.FunctionDef | ast.ClassDef))
             leaning += [
                 f"{name}.{node.name}: {said.splitlines()[0]}"
                 for node in named
@@ -232,29 +231,17 @@ class TestWords:
         assert leaning == []
 
 
-def modules_after(code: str) -> set[str]:
-    """The modules that a fresh interpreter holds after `code`."""
-    report = "\nimport sys; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code + report], check=True, capture_output=True, text=True)
-    return set(run.stdout.splitlines()[-1].split())
-
-
-def packages_after(code: str) -> set[str]:
-    """The packages that a fresh interpreter holds after `code`."""
-    return {name.partition(".")[0] for name in modules_after(code)}
+def packages_after(*steps: str) -> list[set[str]]:
+    """The packages that a fresh interpreter holds after each step of its program."""
+    report = "\nimport sys; print('held', *{name.partition('.')[0] for name in sys.modules})\n"
+    code = report.join([*steps, ""])
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return [set(line.split()) for line in run.stdout.splitlines() if line.startswith("held ")]
 
 
 class TestStart:
-    @pytest.mark.parametrize("module", ["kldeval", "kldeval.cli.main", "kldeval.conventions"])
-    def test_importing_it_imports_nothing_heavy(self, module: str) -> None:
-        assert packages_after(f"import {module}") & (LATE | {"numpy"}) == set()
-
-    @pytest.mark.parametrize("options", ["'-m', 'nosuch'", "'--norm', 'nosuch'", "'--base', '3'"])
-    def test_a_request_that_is_refused_imports_no_arrays(self, options: str) -> None:
-        code = f"from kldeval.cli.main import run_arguments; run_arguments(['a', 'b', {options}])"
-        assert packages_after(code) & (LATE | {"numpy"}) == set()
-
-    def test_a_request_that_can_mean_nothing_is_refused_without_arrays(self, tmp_path: Path) -> None:
+    def test_what_needs_no_arrays_imports_none(self, tmp_path: Path) -> None:
+        """Neither do modules, nor requests that mean nothing, nor paths that lead nowhere."""
         for side in ("pred", "gt"):
             cv2.imwrite(str(tmp_path / f"{side}.png"), np.eye(4, dtype=np.uint8))
         paths = f"{tmp_path / 'pred.png'} {tmp_path / 'gt.png'}"
@@ -263,37 +250,37 @@ class TestStart:
             *("--shard 3/2", "--shape 3", "--class-weights x", "--fixations x.csv", "--signature x", "--sort cc"),
             *("--group-by x", "--limit x"),
         )
-        texts = [f"{paths} {options}" for options in wrong]
+        texts = [f"a b {options}" for options in ("-m nosuch", "--norm nosuch", "--base 3")]
+        texts += [f"{paths} {options}" for options in wrong]
         texts += [f"{name} {paths} --norm nosuch" for name in ("check", "explain", "calibrate")]
         texts += [f"audit {paths} --convention x", f"audit {paths} -m x", f"identify {paths} --value x"]
         texts += ["merge no.json", "methods no.json", "show no.json", "show no.json none.json", "observers no.csv"]
         texts += ["reproduce no.json"]
-        code = "from kldeval.cli.main import run_arguments as run; "
-        code += f"assert {{run(one.split()) for one in {texts}}} == {{2}}"
-        assert packages_after(code) & (LATE | {"numpy"}) == set()
-
-    def test_a_path_that_leads_nowhere_is_refused_without_arrays(self) -> None:
         commands = ("evaluate", "audit", "check", "explain", "fit", "calibrate", "identify --value 1")
-        texts = [f"{command} no/pred.png no/gt" for command in commands]
-        code = "from kldeval.cli.main import run_arguments as run; "
-        code += f"assert {{run(one.split()) for one in {texts}}} == {{2}}"
-        assert packages_after(code) & (LATE | {"numpy"}) == set()
+        texts += [f"{command} no/pred.png no/gt" for command in commands]
+        steps = [f"import {module}" for module in ("kldeval", "kldeval.conventions", "kldeval.cli.main")]
+        steps += [f"assert kldeval.cli.main.run_arguments({text.split()}) == 2" for text in texts]
+        held = packages_after(*steps)
+        assert len(held) == len(steps)
+        heavy = LATE | {"numpy"}
+        assert {step: found & heavy for step, found in zip(steps, held, strict=True) if found & heavy} == {}
 
-    def test_scoring_arrays_of_numpy_imports_numpy_alone(self) -> None:
-        code = "import kldeval, numpy; kldeval.kld(numpy.ones((2, 3)), numpy.ones((2, 3)), norm='softmax')"
-        assert packages_after(code) & (LATE | {"click"}) == set()
-
-    def test_a_run_on_the_cpu_imports_no_torch(self, tmp_path: Path) -> None:
+    def test_scoring_of_numpy_and_on_the_cpu_imports_nothing_heavy(self, tmp_path: Path) -> None:
         for side in ("pred", "gt"):
             np.save(tmp_path / f"{side}.npy", np.ones((2, 3)))
         paths = f"{str(tmp_path / 'pred.npy')!r}, {str(tmp_path / 'gt.npy')!r}"
-        assert packages_after(f"import kldeval; kldeval.evaluate({paths}, device='cpu')") & LATE == set()
+        arrays, files = packages_after(
+            "import kldeval, numpy; kldeval.kld(numpy.ones((2, 3)), numpy.ones((2, 3)), norm='softmax')",
+            f"kldeval.evaluate({paths}, device='cpu')",
+        )
+        assert arrays & (LATE | {"click"}) == set()
+        assert files & LATE == set()
 
     def test_a_run_of_images_imports_nothing_heavy(self, tmp_path: Path) -> None:
         """How long the rest takes is bounded by `benchmarks`, in milliseconds."""
         for side in ("pred", "gt"):
             cv2.imwrite(str(tmp_path / f"{side}.png"), np.eye(4, dtype=np.uint8))
         paths = f"{str(tmp_path / 'pred.png')!r}, {str(tmp_path / 'gt.png')!r}"
-        code = f"from kldeval.cli.main import run_arguments; run_arguments([{paths}])"
+        (held,) = packages_after(f"from kldeval.cli.main import run_arguments; run_arguments([{paths}])")
         of_python = {"csv", "hashlib", "json", "logging", "multiprocessing", "zipfile"}
-        assert packages_after(code) & ((LATE | of_python) - {"rich"}) == set()
+        assert held & ((LATE | of_python) - {"rich"}) == set()

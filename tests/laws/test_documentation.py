@@ -22,6 +22,7 @@ from kldeval.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+"""What users read; some examples take tensors of torch."""
 
 
 def console_examples(page: Path) -> list[tuple[str, str]]:

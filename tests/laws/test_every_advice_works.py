@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
+from looping import each_of
 
 from kldeval.errors import FAILURE_CODES
 
@@ -217,7 +218,7 @@ def files() -> tuple[str, str]:
     return found["pred"], found["gt"]
 
 
-@pytest.mark.parametrize("cause", CASES)
+@each_of("cause", CASES)
 def test_the_way_out_is_named_and_gives_the_right_number(
     cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

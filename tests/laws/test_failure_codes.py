@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from command_line import kldeval
+from looping import each_of
 from reading import read_map as read_map_of_any_kind
 
 import kldeval as kldeval_package
@@ -118,7 +119,7 @@ CASES: dict[str, tuple[Callable[[Path, Path], None], str, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("code", CASES)
+@each_of("code", CASES)
 def test_an_input_of_its_kind_has_the_code(tmp_path: Path, code: str) -> None:
     """The map alone is lost; its code stands in JSON, and in the reports of several models."""
     fault, stage, arguments = CASES[code]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from backends import make
 from every import metrics, parameters
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from late import late
 from looping import each_of
@@ -45,7 +45,7 @@ CASES = [
     for backend, dtypes in BACKENDS.items()
     if dtype in dtypes
 ]
-every_case = pytest.mark.parametrize(("backend", "dtype", "magnitude"), CASES)
+every_case = each_of(("backend", "dtype", "magnitude"), CASES)
 
 RNG = np.random.default_rng(7)
 SHAPE = (5, 7)
@@ -182,8 +182,8 @@ def test_every_metric_of_the_registry_is_here() -> None:
     assert found | elsewhere.keys() == set(metrics())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
+@each_of("dtype", ["float32", "float16"])
+@each_of("backend", ["numpy", "torch"])
 def test_counts_of_pixels_do_not_saturate(backend: str, dtype: str) -> None:
     # a running sum of float32 stays at 2^24; a weight counts as that many pixels
     weights = np.ones(SHAPE, np.int64)
@@ -216,7 +216,6 @@ def test_losses_in_half_precision_are_those_of_torch(loss: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["numpy", "array_api_strict", "torch"])
-@settings(max_examples=20, deadline=None)
 @given(
     constants=st.sampled_from([{"log_eps": 1e-7}, {"log_eps": 1e-300}, {"log_eps": 1e-7, "num_eps": 1e-9}]),
     scale=st.sampled_from([1, 40, 3e4]),
@@ -233,7 +232,6 @@ def test_a_softmax_stays_in_the_log_domain_whatever_the_constants(
 
 
 @pytest.mark.parametrize("backend", ["array_api_strict", "torch"])
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), levels=st.integers(2, 256))
 def test_bytes_is_one_arithmetic_on_every_library(backend: str, seed: int, levels: int) -> None:
     # levels whose image falls on halves are many, and a last bit decides which way they go

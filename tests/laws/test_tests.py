@@ -121,7 +121,7 @@ HOOKS = {
 }
 """Methods that click, torch, dask and the standard library call."""
 
-APART = re.compile(r'"""(?:[^"]|"(?!""))*"""|(?<=\s)# .*')
+APART = re.compile(r'"""[^"]*(?:"(?!"")[^"]*)*"""|#(?<=\s#) .*')
 """What is written beside the code."""
 
 
@@ -139,7 +139,7 @@ def test_nothing_of_the_product_is_there_for_tests_alone() -> None:
     idle = [
         f"{path.relative_to(root)}: {name}"
         for path, text in code.items()
-        for before, name in re.findall(r"(.*)\n *def (\w+)", text)
+        for before, name in re.findall(r"^(.*)\n(?= *def (\w+))", text, re.MULTILINE)
         if path.is_relative_to(PACKAGE) and words[name] == defined[name] and name not in known
         if not before.strip().startswith(("@", ")"))
         if not re.fullmatch(r"__\w+__|_repr_\w+_", name)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import kldeval
 from looked_at import SHAPE, LookedAt, make_looked_at
+from looping import each_of
 
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 
@@ -69,7 +70,7 @@ def by_needs() -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("beside", by_needs())
+@each_of("beside", by_needs())
 def test_every_metric_is_the_same_elsewhere(seen: LookedAt, beside: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [str(seen.fixations) if word == "FIXATIONS" else word for word in beside.split()]
     metrics = ",".join(by_needs()[beside])
@@ -77,7 +78,7 @@ def test_every_metric_is_the_same_elsewhere(seen: LookedAt, beside: str, monkeyp
     assert here == elsewhere
 
 
-@pytest.mark.parametrize(
+@each_of(
     "beside",
     [
         ("--weights", "latitude"),
@@ -85,7 +86,6 @@ def test_every_metric_is_the_same_elsewhere(seen: LookedAt, beside: str, monkeyp
         ("-m", "kld,nss,ig", "--baseline", "others", "--baselines"),
         ("--mask", "{root}/mask.npy"),
     ],
-    ids=" ".join,
 )
 def test_what_stands_beside_the_pairs_goes_along(
     seen: LookedAt, beside: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
@@ -99,7 +99,7 @@ def test_what_stands_beside_the_pairs_goes_along(
     assert here == elsewhere
 
 
-@pytest.mark.parametrize(
+@each_of(
     "command",
     [
         ("fit", "{pred}", "{gt}", "--parts", "temperature"),
@@ -107,7 +107,6 @@ def test_what_stands_beside_the_pairs_goes_along(
         ("audit", "{pred}", "{gt}", "--bounds", "round", "--convention", "mit,eml-net,row-softmax"),
         ("optimal", "{pred}", "{root}/optimal", "--for", "cc", "--sigma", "1"),
     ],
-    ids=lambda command: command[0],
 )
 def test_questions_can_be_answered_elsewhere(
     seen: LookedAt, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
@@ -117,7 +116,7 @@ def test_questions_can_be_answered_elsewhere(
     assert here == elsewhere
 
 
-@pytest.mark.parametrize("command", ["evaluate", "audit", "check"])
+@each_of("command", ["evaluate", "audit", "check"])
 def test_every_command_can_work_elsewhere(seen: LookedAt, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     here, elsewhere = outputs(monkeypatch, command, *seen.maps)
     assert here == elsewhere

@@ -14,6 +14,7 @@ from command_line import kldeval
 from every import label_metrics, metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 from schemas import validate
 
 import kldeval as library
@@ -32,7 +33,7 @@ POOLED: tuple[str, ...] = (
     "brier-within",
 )
 POOLED += ("ace", "rmsce", "rmsce-debiased")
-quick = settings(deadline=None, max_examples=40)
+quick = settings(deadline=None, max_examples=15)
 shapes = st.tuples(st.integers(1, 60), st.integers(2, 5), st.integers(0, 999))
 
 
@@ -103,8 +104,8 @@ def test_probabilities_at_an_edge_belong_to_the_bin_below() -> None:
     assert [round(15 * one["high"]) for one in second] == [1, 3, 12]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("near", [-0.1, -1.0986123])
+@each_of("backend", BACKENDS)
+@each_of("near", [-0.1, -1.0986123])
 def test_bins_of_narrow_floats_are_those_of_float64(near: float, backend: str) -> None:
     """Exponentials of neighbours in float32 are equal to one library and not to another: those in float64 decide."""
     first = (np.float32(near).view(np.int32) + np.arange(30, dtype=np.int32)).view(np.float32)
@@ -239,7 +240,7 @@ def overconfident() -> tuple[np.ndarray, np.ndarray]:
     return np.exp(2 * logits) / np.exp(2 * logits).sum(axis=1, keepdims=True), labels
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("name", "origin", "expected"),
     [
         ("ece", "netcal 1.4.0, ECE(15)", 0.145272289311864),

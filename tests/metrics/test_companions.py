@@ -55,7 +55,7 @@ def test_golden_numbers_of_the_public_pairs(pair: str, backend: str) -> None:
         assert float(WEIGHTED[name](pred, gt)) == pytest.approx(GOLDEN[pair][name], abs=1e-9), name
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(MAPS)
 def test_cc_is_the_correlation_of_scipy(maps: np.ndarray) -> None:
     pred, gt = maps
@@ -76,7 +76,7 @@ def test_a_map_agrees_with_itself_exactly() -> None:
     assert float(sim(pred, pred)) == pytest.approx(1.0, abs=1e-14)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_constant_maps_have_the_documented_values(backend: str) -> None:
     constant, zero, ramp = (make(backend, x) for x in ([[0.1, 0.1, 0.1]], [[0.0, 0.0, 0.0]], [[1.0, 2.0, 5.0]]))
     assert float(cc(constant, ramp)) == 0.0
@@ -93,7 +93,6 @@ def test_a_map_with_negative_values_has_no_similarity_until_it_is_stretched() ->
     assert float(sim(pred, gt, minmax=True)) == 1.0
 
 
-@settings(max_examples=40, deadline=None)
 @given(maps=MAPS, weights=arrays((3, 4), integers(0, 3, np.int64)))
 def test_a_weight_is_a_number_of_pixels(maps: np.ndarray, weights: np.ndarray) -> None:
     assume(weights.any())
@@ -103,7 +102,7 @@ def test_a_weight_is_a_number_of_pixels(maps: np.ndarray, weights: np.ndarray) -
         assert actual == pytest.approx(expected, abs=1e-12, nan_ok=True), name
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_masking_equals_cropping_whatever_is_under_the_mask(backend: str) -> None:
     pred, gt = (PAIRS[f"float_{role}"].astype(np.float64) for role in ("pred", "gt"))
     mask = np.zeros(pred.shape, bool)
@@ -114,7 +113,6 @@ def test_masking_equals_cropping_whatever_is_under_the_mask(backend: str) -> Non
         assert float(actual) == pytest.approx(float(expected), abs=1e-12), name
 
 
-@settings(max_examples=30, deadline=None)
 @given(maps=MAPS, order=st.permutations(range(12)))
 def test_neither_a_mask_of_ones_nor_the_order_of_the_pixels_matters(maps: np.ndarray, order: list[int]) -> None:
     shuffled = maps.reshape(2, 1, 12)[:, :, order]
@@ -124,7 +122,7 @@ def test_neither_a_mask_of_ones_nor_the_order_of_the_pixels_matters(maps: np.nda
         assert float(metric(*shuffled)) == pytest.approx(expected, abs=1e-12, nan_ok=True), name
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_a_batch_is_a_loop(backend: str) -> None:
     rng = np.random.default_rng(1)
     maps, weights = rng.random((2, 2, 3, 4, 5)), rng.integers(0, 2, (4, 5))
@@ -136,7 +134,7 @@ def test_a_batch_is_a_loop(backend: str) -> None:
         np.testing.assert_allclose(batch, expected, rtol=1e-13, err_msg=name)
 
 
-@pytest.mark.parametrize("name", WEIGHTED)
+@each_of("name", WEIGHTED)
 def test_gradients_are_those_of_finite_differences(name: str) -> None:
     rng = np.random.default_rng(2)
     pred, gt, weights = (torch.tensor(rng.random((3, 4))) for _ in range(3))
@@ -144,7 +142,7 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
     assert torch.autograd.gradcheck(lambda *pair: WEIGHTED[name](*pair, weights=weights), maps)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_distances_of_densities_by_hand(backend: str) -> None:
     p, q = make(backend, [[0.5, 0.5, 0.0]]), make(backend, [[0.5, 0.0, 0.5]])
     assert float(tv(p, q)) == pytest.approx(0.5, abs=1e-15)
@@ -152,7 +150,7 @@ def test_distances_of_densities_by_hand(backend: str) -> None:
     np.testing.assert_allclose(to_numpy(tv(p, q, reduction="none")), [[0, 0.25, 0.25]])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(MAPS)
 def test_total_variation_and_hellinger_bound_each_other(maps: np.ndarray) -> None:
     assume(maps.any(axis=(1, 2)).all())
@@ -181,7 +179,7 @@ def transport_cost(pred: np.ndarray, gt: np.ndarray) -> float:
     return float(optimize.linprog(costs.ravel(), A_eq=np.vstack([leaving, arriving])[:-1], b_eq=masses[:-1]).fun)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@each_of("seed", range(5))
 def test_emd_solves_the_linear_programme_exactly(seed: int) -> None:
     pred, gt = np.random.default_rng(seed).integers(0, 5, (2, 4, 5))
     assert float(emd(pred, gt, factor=1)) == pytest.approx(transport_cost(pred, gt), abs=1e-10)
@@ -195,7 +193,6 @@ def test_emd_of_a_moved_map_is_the_way_it_moved() -> None:
     assert float(emd(blob, moved, factor=1, unit="diagonal")) == pytest.approx(5 / math.hypot(8, 9), abs=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
 @given(arrays((3, 3, 4), integers(0, 9)))
 def test_emd_is_a_metric_that_does_not_see_the_scale_of_a_map(maps: np.ndarray) -> None:
     assume(maps.any(axis=(1, 2)).all())
@@ -263,7 +260,7 @@ def test_a_closer_prediction_is_better_in_every_metric() -> None:
         assert float(emd(better, gt, factor=4)) < float(emd(worse, gt, factor=4))
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("shape", "metric", "said"),
     [((32, 20), "emd", True), ((33, 20), "emd", False), ((32, 20), "emd(factor=1)", False), ((4, 5, 6), "emd", True)],
 )

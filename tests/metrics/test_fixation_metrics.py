@@ -94,8 +94,8 @@ def mann_whitney(positives: np.ndarray, negatives: np.ndarray) -> float:
     return float(above + (positives[:, None] == negatives).mean() / 2)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("pair", GOLDEN)
+@each_of("backend", BACKENDS)
+@each_of("pair", GOLDEN)
 def test_golden_numbers(pair: str, backend: str) -> None:
     arrays = (PAIRS[f"{pair}_pred"], ARRAYS[f"{pair}_fixations"], ARRAYS[f"{pair}_other"])
     found = {name: float(METRICS[name](*(make(backend, array) for array in arrays))) for name in PUBLISHED}
@@ -118,7 +118,7 @@ def test_golden_information_gain(pair: str, backend: str) -> None:
     assert float(ig_mit(pred, fixations, baseline)) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(scenes())
 def test_areas_are_shares_of_pairs(scene: Scene) -> None:
     pred, counts, others = scene
@@ -134,7 +134,7 @@ def test_areas_are_shares_of_pairs(scene: Scene) -> None:
     assert float(sauc(pred, counts, others)) == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scenes())
 def test_nss_is_the_mean_standard_score_at_fixations(scene: Scene) -> None:
     pred, counts, _ = scene
@@ -222,7 +222,7 @@ def test_a_level_exactly_on_a_threshold_reaches_it() -> None:
     assert float(auc_borji(pred, fixated)) == pytest.approx(0.5 * (0.75 - 0.25) + 0.25, abs=1e-15)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float64])
+@each_of("dtype", [np.uint8, np.uint16, np.int32, np.float64])
 @settings(max_examples=8, deadline=None)
 @given(scene=scenes(), weigh=st.booleans())
 def test_a_run_gives_the_numbers_of_the_functions(dtype: type, scene: Scene, *, weigh: bool) -> None:
@@ -236,7 +236,6 @@ def test_a_run_gives_the_numbers_of_the_functions(dtype: type, scene: Scene, *, 
     assert in_a_run((pred, counts, others), weights) == pytest.approx(expected, abs=1e-11, nan_ok=True)
 
 
-@settings(max_examples=30, deadline=None)
 @given(scene=scenes(), order=st.permutations(range(30)))
 def test_neither_a_mask_of_ones_nor_the_order_of_the_pixels_matters(scene: Scene, order: list[int]) -> None:
     permuted = [array.reshape(1, 30)[:, order] for array in scene]
@@ -247,7 +246,7 @@ def test_neither_a_mask_of_ones_nor_the_order_of_the_pixels_matters(scene: Scene
         assert float(metric(*permuted)) == pytest.approx(expected, abs=1e-12, nan_ok=True), name
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_masking_equals_cropping_whatever_is_under_the_mask(backend: str) -> None:
     pred, counts = PAIRS["float_pred"], 2 * ARRAYS["float_fixations"].astype(np.int64)
     others = ARRAYS["float_other"]
@@ -262,7 +261,7 @@ def test_masking_equals_cropping_whatever_is_under_the_mask(backend: str) -> Non
     assert found == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in RANKS if "borji" not in name and "shuffled" not in name])
+@each_of("name", [name for name in RANKS if "borji" not in name and "shuffled" not in name])
 def test_a_rising_function_of_the_map_leaves_the_ranks_alone(name: str) -> None:
     pred, fixations, other = PAIRS["float_pred"], ARRAYS["float_fixations"], ARRAYS["float_other"]
     maps = (pred, 5 * pred - 3, np.exp(pred / 9), np.unique(pred, return_inverse=True)[1].reshape(pred.shape))
@@ -270,7 +269,6 @@ def test_a_rising_function_of_the_map_leaves_the_ranks_alone(name: str) -> None:
     assert scores == [scores[0]] * len(maps)
 
 
-@settings(max_examples=30, deadline=None)
 @given(scenes())
 def test_the_negative_of_a_map_has_the_rest_of_the_area(scene: Scene) -> None:
     pred, counts, _ = scene
@@ -286,7 +284,7 @@ def test_places_are_weighed_and_fixations_counted() -> None:
     assert float(nss(pred, counts, weights=weights)) == pytest.approx((1.5 - 2) / math.sqrt(0.5), abs=1e-15)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_without_fixations_there_is_no_number(backend: str) -> None:
     pred, nothing, other = (make(backend, array) for array in ([[1.0, 2.0]], [[0, 0]], [[1, 0]]))
     found = {name: float(metric(pred, nothing, other)) for name, metric in METRICS.items()}
@@ -316,7 +314,7 @@ def test_auc_borji_needs_two_fixated_pixels() -> None:
     assert math.isnan(float(auc_borji(np.asarray([[1.0, 2.0]]), np.asarray([[0, 5]]))))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_a_batch_is_a_loop(backend: str) -> None:
     rng = np.random.default_rng(1)
     pred, weights = rng.integers(0, 9, (2, 3, 6, 7)), rng.integers(0, 3, (6, 7))
@@ -345,7 +343,7 @@ def test_a_run_says_where_jitter_would_have_broken_the_order(distance: float, dt
     assert any("jitter" in note for note in found.notes) == breaks, found.notes
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_likelihood_and_gain_by_hand(backend: str) -> None:
     density, counts = make(backend, [[0.5, 0.25, 0.125, 0.125, 0.0]]), make(backend, [[1, 0, 2, 0, 0]])
     uniform = make(backend, [[0.2] * 5])
@@ -355,7 +353,7 @@ def test_likelihood_and_gain_by_hand(backend: str) -> None:
     assert float(ig(density, counts, density)) == 0.0
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_a_fixation_on_zero_density_is_infinitely_unlikely(backend: str) -> None:
     impossible, certain, counts = (make(backend, x) for x in ([[0.0, 1.0]], [[1.0, 0.0]], [[1, 0]]))
     assert float(ll(impossible, counts)) == float(ig(impossible, counts, certain)) == -math.inf
@@ -389,8 +387,8 @@ def test_the_gradient_of_the_gain_is_that_of_finite_differences() -> None:
     np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-13)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("metric", METRICS)
+@each_of("backend", BACKENDS)
+@each_of("metric", METRICS)
 def test_what_are_no_counts_is_refused(metric: str, backend: str) -> None:
     """A density in the place of fixations weights every pixel, and gave a number."""
     pred, counts = np.asarray([[0.2, 0.5, 0.1], [0.9, 0.3, 0.4]]), np.asarray([[0, 1, 0], [2, 0, 0]])

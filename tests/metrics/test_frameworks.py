@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from backends import BACKENDS, make, to_numpy
 from drawn import Fill, arrays, numbers, shapes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 
 from kldeval import (
     bce,
@@ -59,7 +60,6 @@ def assert_close(actual: Any, expected: Any, scale: float = 0.0) -> None:
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=25, deadline=None)
 @given(maps=pairs_of(PROBABILITY, PROBABILITY))
 def test_bce_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.ndarray]) -> None:
     pred, target = tensors(maps)
@@ -69,7 +69,6 @@ def test_bce_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.ndarray]) -> N
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=25, deadline=None)
 @given(maps=pairs_of(LOGIT, PROBABILITY))
 def test_bce_with_logits_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.ndarray]) -> None:
     pred, target = tensors(maps)
@@ -78,9 +77,8 @@ def test_bce_with_logits_is_torchs(reduction: Any, maps: tuple[np.ndarray, np.nd
         assert_close(bce_with_logits(*(make(backend, array) for array in maps), reduction=reduction), expected)
 
 
-@pytest.mark.parametrize("log_target", [False, True])
-@pytest.mark.parametrize("reduction", [*REDUCTIONS, "batchmean"])
-@settings(max_examples=30, deadline=None)
+@each_of("log_target", [False, True])
+@each_of("reduction", [*REDUCTIONS, "batchmean"])
 @given(maps=pairs_of(LOG, PROBABILITY))
 def test_kl_div_is_torchs(reduction: Any, log_target: Any, maps: tuple[np.ndarray, np.ndarray]) -> None:
     pred, target = tensors(maps)
@@ -120,8 +118,7 @@ GRADIENTS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
-@settings(max_examples=25, deadline=None)
+@each_of("name", GRADIENTS)
 @given(data=st.data())
 def test_gradients_equal_those_of_torch(name: str, data: st.DataObject) -> None:
     *functions, elements = GRADIENTS[name]
@@ -150,7 +147,6 @@ def test_the_clamp_is_a_parameter_and_none_gives_inf() -> None:
 
 
 @given(maps=pairs_of(LOGIT, PROBABILITY))
-@settings(max_examples=25, deadline=None)
 def test_bce_with_logits_is_the_log_sigmoid_of_either_class(maps: tuple[np.ndarray, np.ndarray]) -> None:
     logit, target = maps
     expected = -target * log_sigmoid(logit) - (1 - target) * log_sigmoid(-logit)
@@ -196,7 +192,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("metric", "pred", "target", "message"), REFUSALS)
+@each_of(("metric", "pred", "target", "message"), REFUSALS)
 def test_refusals_name_the_value_and_the_way_out(metric: Any, pred: Any, target: Any, message: str) -> None:
     with pytest.raises(RefusedMap) as caught:
         metric(np.asarray(pred), np.asarray(target))
@@ -264,7 +260,7 @@ TRUE, PRED = [[0.0, 1.0], [0.25, 0.75]], [[0.5, 0.5], [0.5, 0.25]]
 """Rows with an empty cell, and a prediction that does not sum to 1: where Keras' clips and divisions show."""
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_keras_kl_divergence_is_its_formula(backend: str) -> None:
     true, pred = make(backend, TRUE), make(backend, PRED)
     rows = [1e-7 * math.log(1e-7 / 0.5) + math.log(1 / 0.5), 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.25)]
@@ -278,7 +274,7 @@ def test_keras_kl_divergence_is_its_formula(backend: str) -> None:
     assert_close(keras_kl_divergence(*extreme), np.asarray(math.log(1 / 1e-7)))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_keras_categorical_crossentropy_is_its_formula(backend: str) -> None:
     true, pred = make(backend, TRUE), make(backend, PRED)
     rows = [-math.log(0.5), -0.25 * math.log(0.5 / 0.75) - 0.75 * math.log(0.25 / 0.75)]

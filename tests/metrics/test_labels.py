@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from backends import BACKENDS, make, to_numpy
-from hypothesis import given, settings
+from hypothesis import given
 from label_cases import VOID, Case, cases
 from late import late
+from looping import each_of
 
 from kldeval import accuracy, brier, cross_entropy, log_softmax, nll
 
@@ -31,7 +32,6 @@ def assert_close(actual: Any, expected: Any | np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_cross_entropy_of_integer_labels_is_torchs(reduction: Any, case: Case) -> None:
     expected = case.torch_loss(case.logits, reduction)
@@ -44,7 +44,6 @@ def test_cross_entropy_of_integer_labels_is_torchs(reduction: Any, case: Case) -
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_cross_entropy_of_soft_labels_is_torchs(reduction: Any, case: Case) -> None:
     expected = functional.cross_entropy(
@@ -56,7 +55,6 @@ def test_cross_entropy_of_soft_labels_is_torchs(reduction: Any, case: Case) -> N
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@settings(max_examples=30, deadline=None)
 @given(case=cases())
 def test_nll_is_torchs(reduction: Any, case: Case) -> None:
     log_pred = np.log(np.random.default_rng(0).random(case.logits.shape))
@@ -68,7 +66,6 @@ def test_nll_is_torchs(reduction: Any, case: Case) -> None:
     assert_close(nll(log_pred, case.labels, **ours, reduction=reduction, check=False), expected)
 
 
-@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_gradients_equal_those_of_torch(case: Case) -> None:
     ours, theirs = (torch.tensor(case.logits, requires_grad=True) for _ in range(2))
@@ -79,7 +76,6 @@ def test_gradients_equal_those_of_torch(case: Case) -> None:
     assert_close(ours.grad, theirs.grad)
 
 
-@settings(max_examples=25, deadline=None)
 @given(case=cases())
 def test_gradients_of_soft_labels_equal_those_of_torch(case: Case) -> None:
     ours = [torch.tensor(array, requires_grad=True) for array in (case.logits, case.soft)]
@@ -92,7 +88,6 @@ def test_gradients_of_soft_labels_equal_those_of_torch(case: Case) -> None:
 
 
 @pytest.mark.parametrize("spread", ["all", "others"])
-@settings(max_examples=30, deadline=None)
 @given(case=cases())
 def test_brier_and_accuracy_are_their_definitions(spread: Any, case: Case) -> None:
     log_pred = np.moveaxis(log_softmax(case.logits, axis=case.axis), case.axis, -1)
@@ -119,9 +114,8 @@ def test_brier_and_accuracy_are_their_definitions(spread: Any, case: Case) -> No
         assert_close(accuracy(pred, labels, **ours), means[1])
 
 
-@pytest.mark.parametrize("metric", [cross_entropy, brier])
-@pytest.mark.parametrize("spread", ["all", "others"])
-@settings(max_examples=20, deadline=None)
+@each_of("metric", [cross_entropy, brier])
+@each_of("spread", ["all", "others"])
 @given(case=cases())
 def test_one_hot_soft_labels_are_integer_labels(metric: Any, spread: Any, case: Case) -> None:
     log_pred = log_softmax(case.logits, axis=case.axis)
@@ -145,7 +139,7 @@ def test_the_first_of_equally_probable_classes_counts() -> None:
     assert hits == [1, 0, 0, 0]
 
 
-@pytest.mark.parametrize("metric", [cross_entropy, nll, brier, accuracy])
+@each_of("metric", [cross_entropy, nll, brier, accuracy])
 def test_with_every_label_ignored_the_mean_is_nan_and_the_sum_0(metric: Any) -> None:
     log_pred, labels = np.log(np.full((2, 3), 0.5)), np.full(3, VOID)
     values = [metric(log_pred, labels, axis=0, ignore_index=VOID, reduction=name) for name in REDUCTIONS]

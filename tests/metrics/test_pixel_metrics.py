@@ -13,9 +13,10 @@ from backends import make
 from command_line import kldeval, score
 from drawn import Fill, arrays, numbers, shapes
 from evaluating import on_device, outcome_of, pair_of, scored, settings_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 
 import kldeval as package
 from kldeval.errors import UsageProblem
@@ -55,14 +56,12 @@ def assert_torchs(pred: Any, gt: Any, loss: Any, **texts: str) -> None:
             assert abs(actual - float(expected)) <= 1e-12 * max(1, float(terms.abs().sum()))
 
 
-@settings(max_examples=20, deadline=None)
 @given(case=maps(PROBABILITIES))
 def test_of_probabilities_it_is_torchs(case: Any) -> None:
     pred, gt = case
     assert_torchs(pred, gt, functional.binary_cross_entropy)
 
 
-@settings(max_examples=20, deadline=None)
 @given(case=maps(LOGITS))
 def test_of_logits_it_is_torchs(case: Any) -> None:
     pred, gt = case
@@ -188,14 +187,14 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("pred", "gt", "message"), REFUSED)
+@each_of(("pred", "gt", "message"), REFUSED)
 def test_what_is_no_probability_is_a_failure(pred: Any, gt: Any, message: str) -> None:
     found = outcome(np.asarray(pred), np.asarray(gt))
     assert isinstance(found, Failure)
     assert (found.stage, found.message) == ("check", message)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("texts", "message"),
     [
         (

@@ -14,6 +14,7 @@ from command_line import kldeval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 from schemas import validate
 
 import kldeval as library
@@ -66,7 +67,7 @@ def test_every_corner_and_every_draw_lies_within(seed: int, n: int, rounding: An
     assert max(numbers) == pytest.approx(found["high"], abs=1e-9), "the map that is built is the worst of all corners"
 
 
-@pytest.mark.parametrize("seed", range(8))
+@each_of("seed", range(8))
 def test_the_lowest_bound_is_reached(seed: int) -> None:
     """By the map that scipy finds in the box of all maps that round to the file, where the divergence is convex."""
     rng = np.random.default_rng(seed)
@@ -116,7 +117,7 @@ def test_models_whose_bounds_overlap_have_no_guaranteed_order() -> None:
     assert said in done.out
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("options", "reason"),
     [
         (("--norm", "softmax"), "they are not known under softmax"),

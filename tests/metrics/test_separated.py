@@ -10,6 +10,7 @@ from drawn import among, arrays, shapes
 from evaluating import answers, pair_of, quantities, settings_of, wide
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 
 import kldeval
 
@@ -44,7 +45,7 @@ def both(pred: Any, gt: Any, texts: dict[str, dict[str, str]]) -> tuple[dict[str
     return answers([pair], asked)[0], answers([pair], [wide(one) for one in asked])[0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(maps=MAPS, constants=CONSTANTS, chains=st.tuples(CHAINS, CHAINS))
 def test_parts_sum_to_the_pointwise_terms(
     maps: tuple[Any, Any], constants: dict[str, Any], chains: tuple[str, str]
@@ -59,7 +60,7 @@ def test_parts_sum_to_the_pointwise_terms(
     assert in_parts == pytest.approx(by_pixel, rel=1e-12, abs=1e-10, nan_ok=True)
 
 
-@pytest.mark.parametrize(
+@each_of(
     "metric",
     [
         *("kld()", "kld", "kld(num_eps=1e-7,ratio_eps=1e-7)", "kld(log_eps=1e-7,ratio_eps=1e-7)", "ce", "jsd"),
@@ -83,8 +84,8 @@ def test_a_constant_of_any_size_is_as_exact_as_pixels() -> None:
     assert in_parts == pytest.approx(by_pixel, rel=2e-13, abs=0)
 
 
-@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
-@pytest.mark.parametrize("metric", ["kld()", "kld(direction=mean)", "kld(num_eps=1e-7,ratio_eps=1e-7)"])
+@each_of("norm", ["sum-to-one", "flatten-softmax"])
+@each_of("metric", ["kld()", "kld(direction=mean)", "kld(num_eps=1e-7,ratio_eps=1e-7)"])
 def test_maps_that_hardly_differ_lose_no_digits(norm: str, metric: str) -> None:
     """What cancels is left to the cells, which subtract first; a map against itself gives exactly 0."""
     rng = np.random.default_rng(5)

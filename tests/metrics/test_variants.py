@@ -173,8 +173,8 @@ def test_a_constant_map_scores_chance_with_floating_ties() -> None:
     assert float(kldeval.auc_borji(np.full((2, 8), 7.0), HIT, ties="float")) == 0.5
 
 
-@pytest.mark.parametrize("scale", ["unit", "raw"])
-@pytest.mark.parametrize("form", ["8 bits", "floats"])
+@each_of("scale", ["unit", "raw"])
+@each_of("form", ["8 bits", "floats"])
 def test_a_run_has_floating_ties_from_levels_and_from_pixels(tmp_path: Path, form: str, scale: str) -> None:
     values = TENTHS / (255 if scale == "unit" else 1)
     (tmp_path / "p.png").write_bytes(png_of(TENTHS))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from late import late
+from looping import each_of
 
 from kldeval.errors import UsageProblem
 from kldeval.normalization.gaussian import blurred, blurred_points
@@ -25,7 +26,6 @@ def scenes(draw: st.DrawFn) -> tuple[np.ndarray, tuple[float, float]]:
     return rng.poisson(0.1, shape), (draw(st.floats(0.2, 60)), draw(st.floats(0.2, 60)))
 
 
-@settings(deadline=None, max_examples=40)
 @given(scenes(), st.sampled_from([2.0, 4.0]))
 def test_a_reflected_gaussian_is_that_of_scipy(scene: tuple[np.ndarray, tuple[float, float]], truncate: float) -> None:
     counts, sigma = scene
@@ -46,7 +46,7 @@ def test_other_borders_are_those_of_scipy(border: Any) -> None:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(scenes(), st.integers(0, 2**32 - 1))
 def test_the_least_value_without_some_points_is_that_of_the_map_without_them(
     scene: tuple[np.ndarray, tuple[float, float]], seed: int
@@ -60,7 +60,7 @@ def test_the_least_value_without_some_points_is_that_of_the_map_without_them(
     assert MinimumSearch(smooth, sigma).without(points) == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
-@pytest.mark.parametrize("sigma", [0.0, -1.0, float("inf"), float("nan")])
+@each_of("sigma", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_sigma_that_is_none_is_refused(sigma: float) -> None:
     with pytest.raises(UsageProblem, match=f"^sigma {sigma:g}: a Gaussian needs a positive number$"):
         blurred(np.ones((2, 2)), (1.0, sigma))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from backends import BACKENDS, make, to_numpy
 from drawn import arrays, numbers, shapes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from late import late
 from looping import each_of
@@ -48,8 +48,7 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, scale: float = 1.0) -
     np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12 * scale)
 
 
-@pytest.mark.parametrize("name", PAIRS)
-@settings(max_examples=25, deadline=None)
+@each_of("name", PAIRS)
 @given(case=scores_and_axis())
 def test_every_backend_agrees_with_torch(name: str, case: tuple[np.ndarray, int]) -> None:
     scores, axis = case
@@ -62,8 +61,7 @@ def test_every_backend_agrees_with_torch(name: str, case: tuple[np.ndarray, int]
         assert_close(to_numpy(actual), expected)
 
 
-@pytest.mark.parametrize("name", PAIRS)
-@settings(max_examples=25, deadline=None)
+@each_of("name", PAIRS)
 @given(case=scores_and_axis(), seed=st.integers(0, 9))
 def test_gradients_equal_those_of_torch(name: str, case: tuple[np.ndarray, int], seed: int) -> None:
     scores, axis = case
@@ -121,8 +119,8 @@ def test_a_map_cut_into_blocks_has_the_same_softmax() -> None:
     assert_close(tensor.grad.numpy(), theirs.grad.numpy(), scale=float(np.abs(scores).sum()))
 
 
-@pytest.mark.parametrize("shape", [(3, 1 << 17), (1 << 17, 3), (1 << 16, 2, 2), (9, 1, 9)])
-@pytest.mark.parametrize("axis", [0, -1])
+@each_of("shape", [(3, 1 << 17), (1 << 17, 3), (1 << 16, 2, 2), (9, 1, 9)])
+@each_of("axis", [0, -1])
 def test_blocks_partition_the_positions(shape: tuple[int, ...], axis: int) -> None:
     x = np.random.default_rng(0).normal(size=shape)
     assert_close(log_softmax(x, axis=axis), functional.log_softmax(torch.tensor(x), axis).numpy())

@@ -108,7 +108,7 @@ def test_every_step_has_a_formula_here() -> None:
     assert {part.partition("(")[0] for text in FORMULAS for part in text.split("+")} == set(steps())
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@each_of("backend", BACKENDS)
 def test_a_step_is_its_formula_for_every_map_of_a_batch(backend: str) -> None:
     for chain, formula in FORMULAS.items():
         for shape in SHAPES:
@@ -134,16 +134,16 @@ def test_single_precision_stays_single() -> None:
 
 
 class TestAxis:
-    @pytest.mark.parametrize("step", ["sum-to-one", "softmax"])
-    @pytest.mark.parametrize(("axis", "summed"), [(-1, -1), (1, -1), (0, -2), (-2, -2)])
+    @each_of("step", ["sum-to-one", "softmax"])
+    @each_of(("axis", "summed"), [(-1, -1), (1, -1), (0, -2), (-2, -2)])
     def test_one_axis_of_a_map_holds_the_distributions(self, step: str, axis: int, summed: int) -> None:
         values = run(f"{step}(axis={axis})", RNG.random((3, 4, 5)))
         prob = np.exp(values.whole()) if values.is_log else values.whole()
         np.testing.assert_allclose(prob.sum(axis=summed), 1, rtol=1e-14)
         assert values.axes == (summed,)
 
-    @pytest.mark.parametrize("step", ["sum-to-one", "softmax", "log-prob", "none"])
-    @pytest.mark.parametrize("axis", [2, -3])
+    @each_of("step", ["sum-to-one", "softmax", "log-prob", "none"])
+    @each_of("axis", [2, -3])
     def test_a_map_has_no_other_axis(self, axis: int, step: str) -> None:
         with pytest.raises(UsageProblem) as caught:
             run(f"{step}(axis={axis})", RNG.random((3, 4)))
@@ -151,8 +151,8 @@ class TestAxis:
             f"axis {axis} does not exist in a map of height and width; use -1 (within rows) or 0 (within columns)"
         )
 
-    @pytest.mark.parametrize("step", ["sum-to-one", "softmax", "log-prob", "none"])
-    @pytest.mark.parametrize("axis", [3, -4])
+    @each_of("step", ["sum-to-one", "softmax", "log-prob", "none"])
+    @each_of("axis", [3, -4])
     def test_nor_has_a_class_map(self, axis: int, step: str) -> None:
         with pytest.raises(UsageProblem) as caught:
             kldeval.signature("kld", pred_norm=f"{step}(axis={axis})")
@@ -212,7 +212,7 @@ EMPTY: dict[tuple[str, str], tuple[Any, Any]] = {
 
 
 class TestEmptyMaps:
-    @pytest.mark.parametrize("backend", BACKENDS)
+    @each_of("backend", BACKENDS)
     def test_a_policy_says_what_a_division_by_zero_gives(self, backend: str) -> None:
         for (chain, empty), (data, expected) in EMPTY.items():
             assert found(run(chain, data, backend, empty)) == set(), (chain, empty)
@@ -285,14 +285,14 @@ class TestProblems:
         data = [[-math.inf, 0.5, math.inf]]
         assert result("clip(min=0,max=1)", data).tolist() == [[0.0, 0.5, 1.0]]
 
-    @pytest.mark.parametrize("backend", BACKENDS)
+    @each_of("backend", BACKENDS)
     def test_negative_values_are_marked_with_their_minimum_under_a_sum(self, backend: str) -> None:
         values = run("sum-to-one", [[[2.0, -0.5], [-0.25, 1]], [[1, 1], [1, 1]]], backend)
         negative = next(problem for problem in values.problems if problem.kind == "negative")
         assert to_numpy(negative.found).ravel().tolist() == [True, False]
         assert to_numpy(negative.detail).ravel().tolist() == [-0.5, 1.0]
 
-    @pytest.mark.parametrize("chain", ["shift+sum-to-one", "flatten-softmax", "minmax+sum-to-one", "clip(min=0)+max"])
+    @each_of("chain", ["shift+sum-to-one", "flatten-softmax", "minmax+sum-to-one", "clip(min=0)+max"])
     def test_negative_values_are_no_problem_elsewhere(self, chain: str) -> None:
         assert found(run(chain, [[2.0, -0.5]])) == set()
 
@@ -305,14 +305,14 @@ LOGITS = np.asarray([[1e4, -1e4, 0.0], [1e4, 5.0, -1e4]])
 
 
 class TestLogDomain:
-    @pytest.mark.parametrize("backend", BACKENDS)
+    @each_of("backend", BACKENDS)
     def test_huge_logits_have_exact_log_probabilities(self, backend: str) -> None:
         flat = result("flatten-softmax", LOGITS, backend)
         assert np.array_equal(flat, (LOGITS - 1e4) - math.log(2))
         rows = result("softmax", LOGITS, backend)
         assert np.array_equal(rows, LOGITS - 1e4)
 
-    @pytest.mark.parametrize("backend", BACKENDS)
+    @each_of("backend", BACKENDS)
     def test_each_row_has_its_own_peak(self, backend: str) -> None:
         rows = result("softmax", [[1e4, 0.0], [-1e4, -1e4], [5.0, -1e4]], backend)
         assert np.array_equal(rows, [[0.0, -1e4], [-math.log(2)] * 2, [0.0, -10005.0]])
@@ -320,14 +320,14 @@ class TestLogDomain:
             result("softmax(axis=0)", rows.T * 0 + [[1e4, -1e4, 0.0]], backend), rows.T * 0 - math.log(2)
         )
 
-    @pytest.mark.parametrize("backend", BACKENDS)
+    @each_of("backend", BACKENDS)
     def test_kld_and_ce_of_huge_logits_are_exact_and_finite(self, backend: str) -> None:
         pred, gt = make(backend, [[1e4, -1e4]]), make(backend, [[-1e4, 1e4]])
         for metric in (kldeval.kld, kldeval.ce):
             terms = to_numpy(metric(pred, gt, norm="flatten-softmax", eps=0, reduction="none"))
             assert terms.tolist() == [[0.0, 2e4]]
 
-    @pytest.mark.parametrize("backend", BACKENDS)
+    @each_of("backend", BACKENDS)
     def test_mass_that_underflows_adds_nothing_even_where_the_prediction_is_0_for_good(self, backend: str) -> None:
         pred, gt = make(backend, [[0.0, -math.inf]]), make(backend, [[0.0, -1e4]])
         for metric in (kldeval.kld, kldeval.ce):
@@ -340,8 +340,8 @@ class TestLogDomain:
         assert report.scores[0].n_uncovered == 1
         assert report.scores[0].uncovered_mass == pytest.approx(1 / 3)
 
-    @pytest.mark.parametrize("backend", BACKENDS)
-    @pytest.mark.parametrize("final", ["softmax", "flatten-softmax", "log-prob"])
+    @each_of("backend", BACKENDS)
+    @each_of("final", ["softmax", "flatten-softmax", "log-prob"])
     def test_a_step_after_a_softmax_acts_on_probabilities(self, final: str, backend: str) -> None:
         data = np.log(RNG.random((4, 5))) if final == "log-prob" else RNG.normal(size=(4, 5))
         for helper in (name for name in FORMULAS if "log-prob" not in name and "temperature" not in name):
@@ -352,7 +352,7 @@ class TestLogDomain:
                 to_numpy(after.whole()), to_numpy(by_hand.whole()), rtol=1e-12, atol=1e-14, err_msg=helper
             )
 
-    @pytest.mark.parametrize(
+    @each_of(
         ("chain", "log"),
         [
             ("flatten-softmax", True),
@@ -372,7 +372,7 @@ class TestLogDomain:
 
 
 class TestBlur:
-    @pytest.mark.parametrize(("sigma", "size"), [(0.5, 3), (1.0, 9), (2.0, 11), (3.0, 25), (5.0, 1), (0.3, 7)])
+    @each_of(("sigma", "size"), [(0.5, 3), (1.0, 9), (2.0, 11), (3.0, 25), (5.0, 1), (0.3, 7)])
     def test_it_is_opencvs_with_mirrored_borders(self, sigma: float, size: int) -> None:
         for shape in [(20, 30), (7, 4), (2, 9), (1, 8), (8, 1), (1, 1)]:
             data = RNG.normal(size=shape)
@@ -388,7 +388,7 @@ class TestBlur:
 
 
 class TestLatitude:
-    @pytest.mark.parametrize("height", [2, 3, 14, 27, 48, 53, 84])
+    @each_of("height", [2, 3, 14, 27, 48, 53, 84])
     def test_no_row_weighs_less_than_nothing(self, height: int) -> None:
         """For these heights pi * row / (H - 1), taken from left to right, rounds beyond pi."""
         rows = result("latitude", np.ones((height, 1)))[:, 0]

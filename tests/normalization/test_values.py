@@ -13,6 +13,7 @@ from evaluating import pair_of, scored, settings_of
 from every import pointwise_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 
 import kldeval
 
@@ -77,7 +78,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestBlocks:
-    @pytest.mark.parametrize("norm", [*WHOLE_MAP, *SPATIAL, *BLURRED])
+    @each_of("norm", [*WHOLE_MAP, *SPATIAL, *BLURRED])
     def test_block_by_block_is_the_whole(self, norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
         pred, gt = RNG.random((2, 13, 5))
         pred[3, 2] = gt[5, 1] = 0
@@ -90,7 +91,7 @@ class TestBlocks:
                     blocks = numbers(pred, gt, weights=present, norm=norm, reduction=reduction)
                 assert_same(blocks, whole)
 
-    @pytest.mark.parametrize("shape", [(7, 5), (3, 50), (9, 1), (4, 2)])
+    @each_of("shape", [(7, 5), (3, 50), (9, 1), (4, 2)])
     def test_maps_of_any_shape_are_cut_and_joined(
         self, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:

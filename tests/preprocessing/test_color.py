@@ -31,13 +31,13 @@ def with_alpha(colours: Array, alpha: float) -> Array:
     return np.concatenate([colours, np.full_like(colours[..., :1], alpha)], axis=-1)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@each_of("rule", RULES)
 def test_a_grey_map_passes_untouched(rule: str) -> None:
     grey = np.arange(6, dtype=np.uint16).reshape(2, 3)
     assert to_grey(grey, rule, PATH) is grey
 
 
-@pytest.mark.parametrize("rule", RULES)
+@each_of("rule", RULES)
 @given(
     grey=st.sampled_from([np.uint8, np.uint16, np.int16, np.float32]).flatmap(
         lambda dtype: arrays((3, 4), integers(0, 200, dtype))
@@ -64,11 +64,11 @@ def test_an_opaque_alpha_changes_nothing(rule: str, kind: type, opaque: int) -> 
     np.testing.assert_array_equal(to_grey(with_alpha(np.dstack([grey] * 3), opaque), rule, PATH), grey)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("rule", "expected"),
     [("luma", 0.299 * 10 + 0.587 * 20 + 0.114 * 40), ("mean", 70 / 3), ("first", 10)],
 )
-@pytest.mark.parametrize("array", [PIXEL, with_alpha(PIXEL, 255), with_alpha(PIXEL, 0)])
+@each_of("array", [PIXEL, with_alpha(PIXEL, 255), with_alpha(PIXEL, 0)])
 def test_a_rule_makes_grey_of_colour_and_ignores_alpha(rule: str, expected: float, array: Array) -> None:
     found = to_grey(array, rule, PATH)
     assert found.shape == (1, 1)

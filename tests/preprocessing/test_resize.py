@@ -34,7 +34,7 @@ def test_a_constant_stays_constant(kernel: str, shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(found, 0.7, rtol=1e-6)  # OpenCV's weights are float32
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@each_of("kernel", KERNELS)
 def test_a_map_of_the_wanted_size_passes_untouched(kernel: str) -> None:
     for text in (
         f"pred-to-gt(kernel={kernel},round=true)",
@@ -46,7 +46,7 @@ def test_a_map_of_the_wanted_size_passes_untouched(kernel: str) -> None:
         assert gt is BYTES
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@each_of("kernel", KERNELS)
 def test_one_side_gives_way(kernel: str) -> None:
     pred, gt = resize(BYTES, SMALL, f"pred-to-gt(kernel={kernel})")
     assert (pred.shape, gt is SMALL) == (SMALL.shape, True)
@@ -66,7 +66,7 @@ def test_by_default_sizes_must_agree() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "canonical"),
     [
         ("none", "none"),
@@ -80,7 +80,7 @@ def test_a_resize_prints_as_it_parses(text: str, canonical: str) -> None:
     assert f"|resize:{canonical}|" in kldeval.signature("kld", resize=text)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "kind", "said"),
     [
         ("pred_to_gt", UnknownName, "unknown resize 'pred_to_gt'; did you mean 'pred-to-gt'?"),
@@ -120,7 +120,7 @@ def test_area_is_the_mean_where_it_shrinks_by_whole_numbers() -> None:
     np.testing.assert_allclose(resized(BYTES, (4, 5), "area"), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int64, np.float32, np.bool_])
+@each_of("kind", [np.uint8, np.uint16, np.int64, np.float32, np.bool_])
 def test_nearest_keeps_the_type_for_it_makes_no_new_values(kind: type) -> None:
     array: Array = SMALL.astype(kind)
     found = resized(array, (17, 3), "nearest")
@@ -162,7 +162,7 @@ def test_a_mask_becomes_shares_or_stays_a_mask() -> None:
     assert (found.dtype, found.tolist()) == (np.dtype(np.bool_), [[False, False, True, True]])
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@each_of("kernel", KERNELS)
 def test_the_input_may_be_read_only_and_of_any_layout(kernel: str) -> None:
     expected = resized(SMALL, (9, 9), kernel)
     frozen = np.asfortranarray(SMALL)
@@ -196,7 +196,7 @@ def dense(n_in: int, n_out: int) -> Array:
     return matrix
 
 
-@pytest.mark.parametrize("shape", [(12, 15), (24, 30), (17, 23), (6, 5), (5, 31), (31, 5), (2, 2), (1, 1), (100, 3)])
+@each_of("shape", [(12, 15), (24, 30), (17, 23), (6, 5), (5, 31), (31, 5), (2, 2), (1, 1), (100, 3)])
 def test_matlab_bicubic_of_floats_is_the_product_with_two_dense_matrices(shape: tuple[int, int]) -> None:
     array = BYTES / 255
     expected = dense(12, shape[0]) @ array @ dense(15, shape[1]).T
@@ -214,7 +214,7 @@ def test_matlab_bicubic_by_hand() -> None:
     np.testing.assert_allclose(imresize(values, (1, 4))[0], values[0][seen] @ weights / 256, rtol=1e-14)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_matlab_weights_sum_to_one_and_stay_inside(n_in: int, n_out: int) -> None:
     np.testing.assert_allclose(imresize(np.ones((1, n_in)), (1, n_out)), 1, rtol=1e-14)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from comparing import compared, paired
+from looping import each_of
 from report_files import leaderboard, report
 
 from kldeval.errors import UsageProblem
@@ -150,7 +151,7 @@ def test_frames_without_groups_are_noted() -> None:
     assert note not in compared(values, groups=dict.fromkeys(values["A"], "v")).notes
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("names", "expected"),
     [
         (["a/0001", "a/0002", "a/0003"], True),

@@ -98,7 +98,7 @@ def test_opposite_gates_never_agree(value: float, threshold: float) -> None:
     assert fired(f"kld<{threshold!r}", kld=value) is not fired(f"kld>={threshold!r}", kld=value)
 
 
-@pytest.mark.parametrize("operator", [">", ">=", "<", "<="])
+@each_of("operator", [">", ">=", "<", "<="])
 def test_nan_fires_every_gate(operator: str) -> None:
     ((_, value, is_fired),) = gated(report(kld=math.nan), f"kld{operator}1")
     assert value is not None

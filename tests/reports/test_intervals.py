@@ -84,7 +84,7 @@ def test_a_confidence_that_is_none_is_refused() -> None:
 rows = st.lists(st.tuples(st.integers(-99, 99), st.integers(1, 9), st.sampled_from("abc")), min_size=2, max_size=12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(rows, st.sampled_from(["", "weighted", "grouped", "weighted grouped"]))
 def test_the_mean_of_the_units_is_the_headline(numbers: list[tuple[int, int, str]], kind: str) -> None:
     """Maps that weigh differently, groups of different sizes: what is resampled has the mean that is printed."""

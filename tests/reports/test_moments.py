@@ -22,7 +22,7 @@ samples = st.lists(finite, min_size=1, max_size=20)
 lengths = st.sampled_from([1, 4, 40])
 """How often a sample stands there: few values are summed one by one, many by their exponents."""
 
-quick = settings(deadline=None, max_examples=60)
+quick = settings(deadline=None, max_examples=30)
 
 
 @quick

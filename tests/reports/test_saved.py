@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import kldeval
+from looping import each_of
 from model_files import NAMES, make_models
 from report_files import FORMATS, merged, report, saved, write
 from schemas import validate
@@ -15,36 +18,40 @@ from kldeval.errors import UsageProblem
 from kldeval.records import Failure, Score
 from kldeval.reports.documents import ClassRow
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 FEW = ("--resamples", "200")
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    make_models(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("saved")
+    make_models(root)
     for model in ("good", "bad"):
-        kldeval(tmp_path / model, tmp_path / "gt", "-o", tmp_path / f"{model}.json", "--group-by", "parent")
-    kldeval(tmp_path / "good", tmp_path / "bad", tmp_path / "gt", *FEW, "-o", tmp_path / "board.json")
-    kldeval("compare", tmp_path / "good.json", tmp_path / "bad.json", *FEW, "-o", tmp_path / "compared.json")
-    return tmp_path
+        kldeval(root / model, root / "gt", "-o", root / f"{model}.json", "--group-by", "parent")
+    kldeval(root / "good", root / "bad", root / "gt", *FEW, "-o", root / "board.json")
+    kldeval("compare", root / "good.json", root / "bad.json", *FEW, "-o", root / "compared.json")
+    return root
 
 
-@pytest.mark.parametrize("name", ["good", "board", "compared"])
-def test_a_saved_document_is_read_back_to_the_byte(root: Path, name: str) -> None:
-    text = (root / f"{name}.json").read_text()
-    assert write(saved(root / f"{name}.json"), "json") == text
-    assert kldeval("show", root / f"{name}.json", "--format", "json", "-q").out == text
+@pytest.fixture
+def root(made: Path, tmp_path: Path) -> Path:
+    """Two models, their reports, a leaderboard and a comparison, which each test may change."""
+    return Path(shutil.copytree(made, tmp_path / "root"))
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name != "scores"])
-def test_show_prints_what_scoring_printed(root: Path, name: str) -> None:
+@each_of("name", ["good", "board", "compared"])
+def test_a_saved_document_is_read_back_to_the_byte(made: Path, name: str) -> None:
+    text = (made / f"{name}.json").read_text()
+    assert write(saved(made / f"{name}.json"), "json") == text
+    assert kldeval("show", made / f"{name}.json", "--format", "json", "-q").out == text
+
+
+@each_of("name", [name for name in FORMATS if name != "scores"])
+def test_show_prints_what_scoring_printed(made: Path, name: str) -> None:
     shown = ("--format", name, "--per-map")
-    scored = kldeval(root / "good", root / "gt", "--group-by", "parent", *shown, "--html-maps", "0")
-    assert kldeval("show", root / "good.json", *shown).out == scored.out
-    assert kldeval("show", root / "board.json", "--format", name).code == 0
-    assert kldeval("show", root / "compared.json", "--format", name).code == 0
+    scored = kldeval(made / "good", made / "gt", "--group-by", "parent", *shown, "--html-maps", "0")
+    assert kldeval("show", made / "good.json", *shown).out == scored.out
+    assert kldeval("show", made / "board.json", "--format", name).code == 0
+    assert kldeval("show", made / "compared.json", "--format", name).code == 0
 
 
 def test_several_reports_are_shown_as_a_leaderboard(root: Path) -> None:
@@ -144,7 +151,7 @@ def test_tables_per_class_without_their_sums_are_not_merged() -> None:
 SIGNED = {"kld": "kld|pred:sum-to-one|gt:sum-to-one|scale:raw|v:1"}
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("reports", "message"),
     [
         (

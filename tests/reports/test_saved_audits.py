@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_line import kldeval
+from looping import each_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +36,14 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.json" for name in AUDITS}
 
 
-@pytest.mark.parametrize("name", AUDITS)
+@each_of("name", AUDITS)
 def test_a_saved_audit_is_shown_as_it_was(name: str, saved: dict[str, Path]) -> None:
     for format_, suffix in {"table": ".table", **FORMATS}.items():
         shown = kldeval("show", saved[name], "--format", format_)
         assert (shown.code, shown.out) == (0, saved[name].with_suffix(suffix).read_text()), format_
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("change", "complaint"),
     [
         (lambda item: item["groups"].pop(), "groups do not hold every convention once"),

@@ -51,7 +51,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 PLACES = {name: list(places(document)) for name, document in READ.items()}
 
 
-@pytest.mark.parametrize("name", READ)
+@each_of("name", READ)
 def test_documents_of_the_first_version_are_read(name: str) -> None:
     """They fit the schema of today, and hold what they held."""
     document = saved(SAVED[name])
@@ -147,13 +147,13 @@ def test_an_identification_of_the_first_version_says_nothing_of_chance() -> None
     assert (again["values"], again["distinct"]) == ([{"metric": "kld", "value": "0.355", "half_unit": 0.0005}], 0)
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@each_of("name", SCHEMAS)
 def test_the_schemas_of_the_documentation_are_those_that_are_shipped(name: str) -> None:
     shipped = Path(__file__).parent.parent.parent / "kldeval" / "reports" / "schemas" / name
     assert json.loads(shipped.read_text()) == SCHEMAS[name]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_a_tampered_document_is_read_or_refused_in_one_line(data: st.DataObject) -> None:
     """Whatever is changed, removed or added: no other exception, and what is read can be written in every format."""
@@ -205,7 +205,7 @@ def test_hostile_documents_are_one_line(path: Path, command: tuple[Any, ...]) ->
     assert outcome.err.removesuffix("\n").isprintable()
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("text", "message"),
     [
         ('{"schema": "kldeval.report/9"}', "is a kldeval.report/9, of another version of kldeval; this one reads"),

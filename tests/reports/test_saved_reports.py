@@ -128,7 +128,7 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
         saved(path)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("content", "complaint"),
     [
         (b"", "Expecting value: line 1 column 1 (char 0)"),
@@ -151,7 +151,7 @@ def test_bottomless_nesting_is_refused(tmp_path: Path) -> None:
         saved(path)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("document", "message"),
     [
         ([], 'a.json is no report of kldeval: it does not say "schema": "kldeval.report/2"'),

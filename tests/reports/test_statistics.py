@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from late import late
+from looping import each_of
 
 from kldeval.errors import MissingDependency, UsageProblem
 from kldeval.reports.significance import detectable_effect, holm, max_statistic_p_values, sign_flip_p_values
@@ -29,7 +30,7 @@ MAIZE = [49.0, -67.0, 8.0, 16.0, 6.0, 23.0, 28.0, 41.0, 14.0, 29.0, 56.0, 24.0, 
 # Extra hours of sleep, first drug minus second (Student 1908, The probable error of a mean).
 SLEEP = [-1.2, -2.4, -1.3, -1.3, 0.0, -1.0, -1.8, -0.8, -4.6, -1.4]
 
-quick = settings(max_examples=25, deadline=None)
+quick = settings(max_examples=15, deadline=None)
 numbers = st.integers(-1000, 1000).map(lambda value: value / 10)
 differences = arrays(np.float64, st.integers(2, 25), elements=numbers)
 
@@ -54,7 +55,7 @@ def test_statistics_of_students_sleep_data() -> None:
     assert result.p_value == 4 / 1024
 
 
-@pytest.mark.parametrize("n", [2, 5, 9, 13])
+@each_of("n", [2, 5, 9, 13])
 def test_enumerated_sign_flips_equal_scipys_permutation_test(n: int) -> None:
     sample = skewed(n)
     expected = stats.permutation_test(
@@ -110,8 +111,8 @@ def test_interval_equals_scipys_bca_bootstrap(n: int, confidence: float) -> None
     assert result.interval == pytest.approx((expected.low, expected.high), rel=1e-12)
 
 
-@pytest.mark.parametrize("n", [6, 13, 40, 80])
-@pytest.mark.parametrize("decimals", [9, 0], ids=["distinct", "with ties and zeros"])
+@each_of("n", [6, 13, 40, 80])
+@each_of("decimals", [9, 0])
 def test_wilcoxon_is_scipys(n: int, decimals: int) -> None:
     sample = np.round(3 * skewed(n), decimals)
     assert paired(sample).wilcoxon_p == pytest.approx(stats.wilcoxon(sample).pvalue, rel=1e-14)
@@ -125,9 +126,7 @@ def test_a_resample_with_every_map_once_has_the_observed_mean() -> None:
     assert tenths.interval == pytest.approx([end / 10 for end in whole.interval], rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("n", "pairs"), [(6, 1), (7, 1), (8, 1), (13, 1), (40, 1), (11, 28), (12, 28), (14, 28), (30, 28)]
-)
+@each_of(("n", "pairs"), [(6, 1), (7, 1), (8, 1), (13, 1), (40, 1), (11, 28), (12, 28), (14, 28), (30, 28)])
 def test_the_detectable_difference_is_detected_with_80_percent_power(n: int, pairs: int) -> None:
     """At the first step of Holm's procedure, with the p-values that so few units can have."""
     level = 0.05 / pairs

@@ -8,6 +8,7 @@ import statistics
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from looping import each_of
 from report_files import report, summary_of
 
 from kldeval.records import Score
@@ -70,7 +71,7 @@ def test_finite_values_whose_sum_and_squares_overflow() -> None:
     assert summary.std == pytest.approx(0.2e308, rel=1e-15)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("values", "expected"),
     [
         ([math.inf, 1.0], Summary(2, 1, math.inf, math.nan, math.inf, 1.0, math.inf)),

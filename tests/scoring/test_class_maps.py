@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from image_files import PALETTE, image, png, png_chunk
 from late import late
+from looping import each_of
 
 import kldeval as package
 from kldeval.errors import RefusedMap
@@ -48,8 +49,8 @@ def terms_of(student: np.ndarray, teacher: np.ndarray, axis: int) -> Any:
     return terms
 
 
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
-@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, -3])
+@each_of("backend", ["numpy", "torch"])
+@each_of("axis", [0, 1, 2, -1, -2, -3])
 def test_the_divergence_of_class_maps_is_torchs(axis: int, backend: str) -> None:
     student, teacher = RNG.normal(size=(2, 3, 4, 5))
     terms = terms_of(student, teacher, axis)
@@ -67,7 +68,7 @@ def test_the_divergence_of_class_maps_is_torchs(axis: int, backend: str) -> None
         assert found.remarks == ("class-map",)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(case=shapes_and_axes(), seed=st.integers(0, 2**32))
 def test_the_divergence_of_any_shape_is_torchs(case: Any, seed: int) -> None:
     shape, axis = case
@@ -119,7 +120,6 @@ def test_scores_as_log_probabilities_keep_their_precision() -> None:
 
 
 @pytest.mark.parametrize("log_target", [False, True])
-@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32), shape=hnp.array_shapes(min_dims=2, max_dims=2, max_side=5))
 def test_every_reduction_is_that_of_torchs_kl_div(log_target: bool, seed: int, shape: Any) -> None:  # noqa: FBT001
     rng = np.random.default_rng(seed)
@@ -195,7 +195,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "gt", "texts", "message"), REFUSED)
+@each_of(("shape", "gt", "texts", "message"), REFUSED)
 def test_what_does_not_fit_is_a_failure_that_says_why(shape: Any, gt: Any, texts: dict[str, str], message: str) -> None:
     texts = texts or {"norm": "softmax(axis=0)"}
     found = outcome(np.ones(shape), gt, **texts)

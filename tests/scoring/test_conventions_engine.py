@@ -77,8 +77,8 @@ def test_every_row_gives_its_golden_number(public_pairs: dict[str, np.ndarray], 
         assert got == pytest.approx(dict.fromkeys(PATHS, float(GOLDEN[pair][name])), rel=1e-9)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("pair", [pair for pair in GOLDEN if not pair.endswith("large")])
+@each_of("backend", BACKENDS)
+@each_of("pair", [pair for pair in GOLDEN if not pair.endswith("large")])
 def test_arrays_of_every_library_give_the_golden_numbers(
     public_pairs: dict[str, np.ndarray], backend: str, pair: str
 ) -> None:
@@ -93,7 +93,7 @@ def test_arrays_of_every_library_give_the_golden_numbers(
     assert got == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("name", "expected"),
     [
         ("eml-net", 0.20321142746234414),
@@ -116,14 +116,14 @@ def test_default_is_what_is_computed_when_nothing_is_said(pair_files: Path) -> N
 class TestEdgeCases:
     """Survey of the originals on all-zero and constant maps: a choice of the row, not of the program."""
 
-    @pytest.mark.parametrize("name", conventions())
+    @each_of("name", conventions())
     def test_floating_point_maps(self, name: str) -> None:
         for (case, sides), expected in zip(EDGE_MAPS.items(), EDGES[name], strict=True):
             pair = pair_of(*(np.asarray(side, np.float64) for side in sides))
             for path, compute in PATHS.items():
                 check(compute(pair, SETTINGS[name]), expected, f"{case}, {path}")
 
-    @pytest.mark.parametrize("name", conventions())
+    @each_of("name", conventions())
     def test_8_bit_maps(self, name: str) -> None:
         """The oracle says what the same maps score when they were stored in 8 bits."""
         row = conventions()[name]

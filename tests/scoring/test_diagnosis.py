@@ -67,7 +67,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("role", "values", "texts", "message"), REFUSALS)
+@each_of(("role", "values", "texts", "message"), REFUSALS)
 def test_a_refusal_says_what_would_be_accepted(
     role: str, values: list[list[float]], texts: dict[str, str], message: str
 ) -> None:
@@ -184,7 +184,7 @@ def test_the_bound_on_the_softmax_of_unit_maps_holds_and_is_reached() -> None:
     assert worst > 0.47445
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("pred", "gt", "is_swapped"),
     [
         ("data/gt", "results", True),

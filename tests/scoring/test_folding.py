@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 from watching import recorded
 
 import kldeval
@@ -48,7 +49,7 @@ def by_the_formula(pred: NDArray[np.float64], gt: NDArray[np.float64], call: str
         return value(pred, gt, call, norms)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     call=st.sampled_from(CALLS),
@@ -100,9 +101,9 @@ def test_a_softmax_with_scores_of_minus_infinity_keeps_its_zeros() -> None:
 MIT = "kld(log_eps=2.2204e-16,ratio_eps=2.2204e-16)"
 
 
-@pytest.mark.parametrize("call", [MIT, "kld", f"{MIT[:-1]},direction=mean,factor=2)", "ce", "entropy-gt"])
-@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
-@pytest.mark.parametrize("apart", [1.0, 1e-1, 1e-2, 1e-3, 1e-5, 1e-8])
+@each_of("call", [MIT, "kld", f"{MIT[:-1]},direction=mean,factor=2)", "ce", "entropy-gt"])
+@each_of("norm", ["sum-to-one", "flatten-softmax"])
+@each_of("apart", [1.0, 1e-1, 1e-2, 1e-3, 1e-5, 1e-8])
 def test_maps_that_nearly_agree_keep_their_digits(call: str, norm: str, apart: float) -> None:
     """What entropy and cross-entropy would lose by cancelling each other."""
     pred, noise = np.random.default_rng(2).uniform(0.1, 1, (2, *SHAPE))
@@ -113,8 +114,8 @@ def test_maps_that_nearly_agree_keep_their_digits(call: str, norm: str, apart: f
     assert value(pred, gt, call, (norm, norm)) == pytest.approx(expected, rel=1e-12, abs=lost)
 
 
-@pytest.mark.parametrize("call", [MIT, "kld"])
-@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+@each_of("call", [MIT, "kld"])
+@each_of("norm", ["sum-to-one", "flatten-softmax"])
 def test_a_number_does_not_depend_on_the_maps_of_its_batch(call: str, norm: str) -> None:
     pred, gt = np.random.default_rng(3).uniform(0.1, 1, (2, 3, *SHAPE))
     gt[1] = pred[1] * (1 + 1e-6 * gt[1])
@@ -127,9 +128,9 @@ def test_a_number_does_not_depend_on_the_maps_of_its_batch(call: str, norm: str)
         assert of_all[2] == 0
 
 
-@pytest.mark.parametrize("stored", ["float32", "float64", "uint16", "float16"])
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
+@each_of("stored", ["float32", "float64", "uint16", "float16"])
+@each_of("call", CALLS)
+@each_of("norm", ["sum-to-one", "flatten-softmax"])
 def test_large_maps_have_the_numbers_of_small_ones(stored: str, call: str, norm: str) -> None:
     """Their logarithms and exponentials are those of OpenCV."""
     pred, gt = np.random.default_rng(4).uniform(0, 1, (2, *SHAPE))
@@ -142,8 +143,8 @@ def test_large_maps_have_the_numbers_of_small_ones(stored: str, call: str, norm:
         assert value(*both, call, (norm, norm)) == pytest.approx(plain, rel=1e-12, abs=1e-15)
 
 
-@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax"])
-@pytest.mark.parametrize("call", ["kld", MIT, "ce(ratio_eps=1e-7)", "entropy-gt"])
+@each_of("norm", ["sum-to-one", "flatten-softmax"])
+@each_of("call", ["kld", MIT, "ce(ratio_eps=1e-7)", "entropy-gt"])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_the_cores_of_a_large_map_move_no_bit(norm: str, call: str) -> None:
     pred, gt = np.random.default_rng(5).uniform(0, 1, (2, 23, 7)).astype(np.float32)

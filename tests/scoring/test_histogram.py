@@ -72,8 +72,8 @@ def assert_agree(pair: MapPair, **texts: str) -> None:
     assert fast.remarks == slow.remarks
 
 
-@pytest.mark.parametrize("metric", METRIC_TEXTS)
-@pytest.mark.parametrize("norm", CHAINS)
+@each_of("metric", METRIC_TEXTS)
+@each_of("norm", CHAINS)
 def test_cells_give_the_numbers_of_pixels(norm: str, metric: str) -> None:
     pair = blobs((30, 40))
     for reduction, scale in (("slices", "unit"), ("mean", "raw"), ("batchmean", "unit"), ("slices", "raw")):
@@ -100,10 +100,8 @@ def neighbours(kind: str) -> MapPair:
     return pair_of(one, another)
 
 
-@pytest.mark.parametrize("norm", ["sum-to-one", "flatten-softmax", "threshold(above=0.4)+sum-to-one"])
-@pytest.mark.parametrize(
-    "kind", ["equal", "one pixel", "one level", "scaled", "reversed", "constant", "apart", "noise"]
-)
+@each_of("norm", ["sum-to-one", "flatten-softmax", "threshold(above=0.4)+sum-to-one"])
+@each_of("kind", ["equal", "one pixel", "one level", "scaled", "reversed", "constant", "apart", "noise"])
 def test_what_levels_share_is_what_pixels_share(kind: str, norm: str) -> None:
     settings = settings_of({"metric": SHARED, "norm": norm})
     pair = neighbours(kind)
@@ -130,7 +128,7 @@ def test_a_full_table_of_every_pair_of_values() -> None:
     assert_agree(pair, metric=METRIC_TEXTS[1])
 
 
-@pytest.mark.parametrize("most", [1, 7, 10, 64, 1000])
+@each_of("most", [1, 7, 10, 64, 1000])
 def test_a_map_of_more_pixels_than_float32_counts_is_counted_in_parts(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +168,7 @@ SPATIAL = (
 )
 
 
-@pytest.mark.parametrize("pred_norm", SPATIAL)
+@each_of("pred_norm", SPATIAL)
 def test_what_asks_where_a_pixel_stands_scores_as_the_pixels(pred_norm: str) -> None:
     """Also where the two sides ask for different things, and under a mask."""
     pair, mask = blobs((30, 40)), np.ones((30, 40))

@@ -93,7 +93,7 @@ WRONG_SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("options", "message"), WRONG_SETTINGS)
+@each_of(("options", "message"), WRONG_SETTINGS)
 def test_wrong_settings_are_usage_problems(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageProblem) as caught:
         cross_entropy(np.zeros((2, 2)), np.asarray([0, 1]), **options)

@@ -19,7 +19,7 @@ from command_line import kldeval
 from command_line import score as printed
 from evaluating import on_device, outcome_of, pair_of, save_terms, scored
 from evaluating import settings_of as chosen_by
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from image_files import image
 from label_cases import VOID, Case, cases
@@ -61,9 +61,8 @@ def assert_close(actual: float, expected: Any | float, terms: Any) -> None:
 small_cases = cases().filter(lambda case: case.labels.ndim <= 2)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "torch"])
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
-@settings(max_examples=20, deadline=None)
+@each_of("backend", ["numpy", "torch"])
+@each_of("reduction", ["sum", "mean"])
 @given(case=small_cases)
 def test_cross_entropy_is_torchs(reduction: str, backend: str, case: Case) -> None:
     terms = case.torch_loss(case.logits, "none")
@@ -72,7 +71,6 @@ def test_cross_entropy_is_torchs(reduction: str, backend: str, case: Case) -> No
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-@settings(max_examples=20, deadline=None)
 @given(case=small_cases)
 def test_cross_entropy_of_soft_labels_is_torchs(reduction: str, case: Case) -> None:
     assume(case.void is None)
@@ -83,7 +81,6 @@ def test_cross_entropy_of_soft_labels_is_torchs(reduction: str, case: Case) -> N
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-@settings(max_examples=20, deadline=None)
 @given(case=small_cases)
 def test_likelihood_is_torchs(reduction: str, case: Case) -> None:
     given_settings = case.torch_settings(reduction)
@@ -96,7 +93,6 @@ def test_likelihood_is_torchs(reduction: str, case: Case) -> None:
     assert_close(value(case, case.labels, "nll", reduction=reduction), expected, terms)
 
 
-@settings(max_examples=20, deadline=None)
 @given(case=small_cases, base=st.sampled_from(["2", "10"]))
 def test_brier_and_accuracy_are_the_functions_and_a_base_divides_nats(case: Case, base: str) -> None:
     log_pred = log_softmax(case.logits, axis=case.axis)
@@ -110,7 +106,6 @@ def test_brier_and_accuracy_are_the_functions_and_a_base_divides_nats(case: Case
     np.testing.assert_allclose(value(case, case.labels, "ce", base=base), in_nats / math.log(int(base)), rtol=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
 @given(case=small_cases)
 def test_the_losses_as_maps_are_torchs_none(case: Case) -> None:
     with TemporaryDirectory() as folder:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from late import late
+from looping import each_of
 
 import kldeval as library
 from kldeval import accuracy, brier, cross_entropy, log_softmax
@@ -63,7 +64,7 @@ METRICS_AND_OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("metric", "options"), METRICS_AND_OPTIONS)
+@each_of(("metric", "options"), METRICS_AND_OPTIONS)
 def test_a_large_map_is_scored_within_three_times_its_memory(metric: Any, options: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 19, (256, 512)).astype(np.uint8)
@@ -83,7 +84,7 @@ def test_a_large_map_is_scored_within_three_times_its_memory(metric: Any, option
         np.testing.assert_allclose(score, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize(
+@each_of(
     "options",
     [
         {"norm": "softmax"},
@@ -94,9 +95,8 @@ def test_a_large_map_is_scored_within_three_times_its_memory(metric: Any, option
         {"norm": "abs+sum-to-one"},
         {"norm": "softmax+temperature(t=3)"},
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("axis_first", [True, False])
+@each_of("axis_first", [True, False])
 def test_the_cross_entropy_is_one_number_whatever_is_asked_beside(options: dict[str, Any], *, axis_first: bool) -> None:
     rng = np.random.default_rng(7)
     scores = rng.normal(size=(5, 160, 220)).astype(np.float32)

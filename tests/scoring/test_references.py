@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from late import late
 from looked_at import IMAGES, OBSERVERS, SHAPE, LookedAt, make_looked_at, write_list
+from looping import each_of
 from report_files import saved
 from schemas import validate
 
@@ -226,7 +227,7 @@ def test_the_way_is_0_at_chance_1_at_the_ceiling_and_linear(chance: float, share
     assert share_between(chance + share * (gold - chance), chance, gold, best) == pytest.approx(share, abs=1e-8)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("model", "chance", "gold"),
     [(0.5, -math.inf, 1.0), (math.nan, 0.0, 1.0), (0.5, 0.0, math.nan), (0.5, 1.0, 0.9), (0.5, 1.0, 1.0)],
 )

@@ -25,7 +25,7 @@ def scored(pred: Any, gt: Any, *remarks: str, **texts: str) -> Score:
 
 
 class TestUncovered:
-    @pytest.mark.parametrize(
+    @each_of(
         ("pred", "gt", "texts", "count", "mass"),
         [
             ([[1, 1], [1, 1]], [[1, 1], [1, 1]], {}, 0, 0.0),
@@ -59,7 +59,7 @@ KLD_OF_MAP_TO_UNIFORM = 0.25 * math.log(0.5) + 0.75 * math.log(1.5)
 
 
 class TestEmpty:
-    @pytest.mark.parametrize("metric", ["kld", "kld-reverse", "kld(direction=mean)", "ce", "jsd", "entropy-gt"])
+    @each_of("metric", ["kld", "kld-reverse", "kld(direction=mean)", "ce", "jsd", "entropy-gt"])
     def test_a_ground_truth_of_zeros_can_score_0_whatever_the_metric(self, metric: str) -> None:
         assert list(scored(MAP, ZERO, metric=metric, empty_gt="zero").values.values()) == [0.0]
 

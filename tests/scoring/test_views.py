@@ -7,7 +7,7 @@ import pytest
 from drawn import arrays, integers, shapes
 from evaluating import answers, pair_of, quantities, settings_of, wide
 from every import conventions
-from hypothesis import example, given, settings
+from hypothesis import example, given
 
 SETTINGS = {name: settings_of({"metric": "kld"}, convention=row.texts) for name, row in conventions().items()}
 QUANTITIES = quantities(SETTINGS, uncovered=SETTINGS["default"])
@@ -33,7 +33,6 @@ LEVELS = integers(0, 255, np.uint8, [0, 1, 2, 128, 255])
 MAPS = arrays(shapes(max_side=7), LEVELS, LEVELS)
 
 
-@settings(max_examples=25, deadline=None)
 @given(maps=MAPS)
 @example(maps=(np.asarray([[0, 1]], np.uint8), np.asarray([[0, 0]], np.uint8)))
 def test_levels_give_the_numbers_of_pixels(maps: tuple[np.ndarray, np.ndarray]) -> None:

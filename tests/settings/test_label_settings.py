@@ -32,7 +32,7 @@ def problems(texts: dict[str, str]) -> list[str]:
 
 
 class TestWhatSaysLabels:
-    @pytest.mark.parametrize(
+    @each_of(
         "texts",
         [
             {"gt_norm": "labels"},
@@ -51,9 +51,7 @@ class TestWhatSaysLabels:
     def test_labels_alone(self, texts: dict[str, str]) -> None:
         assert labelled(**texts).is_labels
 
-    @pytest.mark.parametrize(
-        "texts", [{}, {"metric": "ce"}, {"metric": "ce(ratio_eps=0)"}, {"metric": "ce()"}, {"gt_norm": "none"}]
-    )
+    @each_of("texts", [{}, {"metric": "ce"}, {"metric": "ce(ratio_eps=0)"}, {"metric": "ce()"}, {"gt_norm": "none"}])
     def test_densities_or_labels(self, texts: dict[str, str]) -> None:
         chosen = labelled(**texts)
         assert not chosen.is_labels
@@ -118,9 +116,7 @@ class TestMetrics:
         assert labelled(gt_norm="labels(ignore_index=255)", ignore_index="255") == labelled(ignore_index="255")
         assert labelled(gt_norm="labels", ignore_index="-100") == labelled(gt_norm="labels(ignore_index=-100)")
 
-    @pytest.mark.parametrize(
-        ("said", "meant"), [("slices", "mean"), ("mean", "mean"), ("sum", "sum"), ("none", "none")]
-    )
+    @each_of(("said", "meant"), [("slices", "mean"), ("mean", "mean"), ("sum", "sum"), ("none", "none")])
     def test_the_mean_over_distributions_is_the_mean_over_positions(self, said: str, meant: str) -> None:
         assert labelled(metric="nll", reduction=said).reduction == meant
 
@@ -210,7 +206,7 @@ def test_what_has_no_meaning_for_labels_is_said_in_full(texts: dict[str, str], m
     assert problems(texts) == messages
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("texts", "because"),
     [
         ({"metric": "nll"}, "the metric nll is for labels"),

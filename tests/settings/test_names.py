@@ -72,7 +72,7 @@ def test_what_is_printed_parses_back(call: Call) -> None:
     assert str(TOOLS.parse(str(call))) == str(call)
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("typed", "canonical"),
     [
         ("hammer", "hammer"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from evaluating import read_signature, signature_of
+from looping import each_of
 
 from kldeval.errors import UsageProblem
 
@@ -19,7 +20,7 @@ def long(metric: str, **parts: str) -> str:
     return metric + LONG.format(**{**USUAL, **parts})
 
 
-@pytest.mark.parametrize("metric", ["cc", "sim(minmax=true)", "mae", "emd", "nss(ddof=1)", "auc", "auc-judd", "sauc"])
+@each_of("metric", ["cc", "sim(minmax=true)", "mae", "emd", "nss(ddof=1)", "auc", "auc-judd", "sauc"])
 def test_a_chain_that_was_never_applied_is_dropped(metric: str) -> None:
     found = read_signature(long(metric, pred="minmax", gt="flatten-softmax", base="2"))
     assert signature_of(found) == metric + SHORT.format(pred="stored", gt="stored")

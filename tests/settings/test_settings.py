@@ -80,7 +80,7 @@ class TestDefaults:
         assert len(names) > 40
         assert kldeval.signature("kld", **dict.fromkeys(names)) == kldeval.signature("kld")
 
-    @pytest.mark.parametrize("key", CHOICES)
+    @each_of("key", CHOICES)
     def test_every_choice_can_be_said(self, key: str) -> None:
         for choice in CHOICES[key]:
             # only a metric of pixels, or of fixations, has a mean over those of all maps
@@ -170,7 +170,7 @@ class TestConventionAndFlags:
 
 
 class TestAxis:
-    @pytest.mark.parametrize(
+    @each_of(
         ("texts", "pred", "gt"),
         [
             ({"norm": "softmax", "axis": "0"}, "softmax(axis=0)", "softmax(axis=0)"),
@@ -187,7 +187,7 @@ class TestAxis:
     def test_it_reaches_every_step_that_has_one(self, texts: dict[str, str], pred: str, gt: str) -> None:
         assert chains(texts) == (pred, gt)
 
-    @pytest.mark.parametrize(
+    @each_of(
         ("texts", "axes"),
         [
             ({}, (-2, -1)),
@@ -212,7 +212,7 @@ class TestAxis:
             "--axis 0 contradicts 'sum-to-one(axis=none)'"
         ]
 
-    @pytest.mark.parametrize(
+    @each_of(
         ("texts", "message"),
         [
             (

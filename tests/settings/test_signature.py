@@ -164,7 +164,7 @@ def test_every_argument_of_every_step_and_metric_is_drawn() -> None:
     assert held == known
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(texts=TEXTS)
 def test_a_signature_reads_back_as_the_settings(texts: dict[str, str]) -> None:
     try:

@@ -12,12 +12,15 @@ import os
 import re
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 from looping import each_of
 from rich.cells import cell_len
 
 from kldeval.cli.main import run_arguments
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 SAVED, OUTPUTS = ROOT / "tests/golden/documents", ROOT / "tests/golden/outputs"
@@ -89,7 +92,7 @@ def shown(line: tuple[str, ...], width: int | None, monkeypatch: pytest.MonkeyPa
     return out.getvalue()
 
 
-@pytest.mark.parametrize("name", CASES)
+@each_of("name", CASES)
 def test_it_prints_what_is_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     line, width = CASES[name]
     text = shown(line, width, monkeypatch)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from command_line import kldeval
+from drawn import CHARACTERS
 from hypothesis import given
 from hypothesis import strategies as st
+from looping import each_of
 from trees import calls
 
 import kldeval as package
@@ -27,14 +29,14 @@ FORGED = re.compile(r"^(kldeval: )?note: forged", re.MULTILINE)
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]")
 
 
-@given(st.text())
+@given(st.text(CHARACTERS))
 def test_one_line_is_one_line(text: str) -> None:
     assert one_line(text).isprintable() or not text.isprintable()
     assert len(one_line(text).splitlines()) <= 1
     assert CONTROLS.search(one_line(text)) is None
 
 
-@given(st.text(), st.sampled_from(["", "note", "warning"]))
+@given(st.text(CHARACTERS), st.sampled_from(["", "note", "warning"]))
 def test_only_the_first_line_of_a_message_is_not_indented(text: str, kind: str) -> None:
     first, *rest = message_lines(text, kind)
     assert first.startswith(f"kldeval: {kind}: " if kind else "kldeval: ")
@@ -97,7 +99,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@each_of("name", COMMANDS)
 def test_no_command_prints_foreign_text_as_it_is(name: str, root: Path) -> None:
     places = {"m": root / f"m{HOSTILE}", "n": root / f"n{HOSTILE}", "gt": root / "gt", "h": HOSTILE}
     outcome: Outcome = kldeval(*(part.format_map(places) for part in COMMANDS[name]))

@@ -14,8 +14,10 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from drawn import CHARACTERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from looping import each_of
 from report_files import FORMATS, leaderboard, read_document, report, write, write_bytes
 from rich.cells import cell_len
 from schemas import validate
@@ -43,7 +45,7 @@ def board(*models: str, values: int = 9, **changes: Any) -> Any:
     return leaderboard(reports)
 
 
-names = st.text(min_size=1, max_size=9) | st.just(NASTY)
+names = st.text(CHARACTERS, min_size=1, max_size=9) | st.just(NASTY)
 numbers = st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1.0])
 
 
@@ -116,7 +118,7 @@ def test_more_models_than_letters_have_two() -> None:
     assert "q" not in "".join(line.split()[0] for line in lines[1:26])
 
 
-@pytest.mark.parametrize("width", [24, 38, 60, 80, 120])
+@each_of("width", [24, 38, 60, 80, 120])
 def test_a_leaderboard_fits_its_terminal_and_no_number_is_cut(width: int) -> None:
     made = board("good", "bad", "worse")
     whole = write(made, "table", intervals=True)

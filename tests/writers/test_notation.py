@@ -8,7 +8,7 @@ import re
 
 import pytest
 from command_line import kldeval
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from looping import each_of
 from report_files import report, write
@@ -49,7 +49,6 @@ def test_a_typical_number_keeps_its_digits(value: float, precision: int) -> None
     assert float(notation_for([value], precision).text(value)) == pytest.approx(value, rel=10.0 ** (1 - precision))
 
 
-@settings(max_examples=25)
 @given(st.lists(NUMBERS | st.sampled_from([math.inf, math.nan]), min_size=1, max_size=9))
 def test_points_stand_under_each_other(values: list[float]) -> None:
     made = report(*(Score(f"m{place}", {"kld": value}) for place, value in enumerate(values)))
@@ -82,7 +81,7 @@ def shown(stream: type[io.StringIO], environ: dict[str, str], monkeypatch: pytes
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("stream", "environ", "width"),
     [
         (Screen, {"COLUMNS": "99"}, 99),
@@ -100,7 +99,7 @@ def test_columns_count_on_a_terminal_alone(
     assert longest <= width if width else longest > 99
 
 
-@pytest.mark.parametrize(
+@each_of(
     ("stream", "environ", "color"),
     [
         (Screen, {"TERM": "xterm"}, True),

@@ -60,7 +60,7 @@ def test_a_format_is_a_pure_function_of_report_and_options(name: str, options: d
     assert write(name, example(), options) == write(name, example(), options)
 
 
-@pytest.mark.parametrize("name", ["json", "jsonl", "csv", "tsv"])
+@each_of("name", ["json", "jsonl", "csv", "tsv"])
 def test_formats_for_programs_ignore_how_tables_look(name: str) -> None:
     assert write(name, example(), {"precision": 1, "per_map": True, "worst": 1, "width": 20, "color": True}) == write(
         name, example(), {}
@@ -83,12 +83,17 @@ def test_the_last_suffix_in_any_case_names_the_format(path: str, name: str, tmp_
 
 
 @pytest.mark.parametrize(
-    ("path", "found"), [("out/a.xlsx", "the suffix .xlsx"), ("report", "no suffix"), (".json", "no suffix")]
+    ("path", "found"),
+    [
+        ("out/a.xlsx", "the suffix .xlsx stands for no format"),
+        ("report", "no suffix says its format; name it report.json or the like"),
+        (".json", "no suffix says its format; name it .json.json or the like"),
+    ],
 )
 def test_an_unknown_suffix_is_refused_with_the_known_ones(path: str, found: str) -> None:
     known = ".csv, .htm, .html, .json, .jsonl, .markdown, .md, .ndjson, .parquet, .tex, .tsv, .txt"
     outcome = kldeval("sample_data/careful", "sample_data/gt", "-o", path)
-    message = f"kldeval: cannot write {path}: {found} stands for no format; known: {known}\n"
+    message = f"kldeval: cannot write {path}: {found}; known: {known}\n"
     assert (outcome.code, outcome.out, outcome.err) == (2, "", message)
 
 
@@ -164,7 +169,7 @@ def broken(**changes: Any) -> dict[str, Any]:
     return document | changes
 
 
-@pytest.mark.parametrize(
+@each_of(
     "document",
     [
         broken(schema="kldeval.report/3"),
@@ -231,7 +236,7 @@ def test_csv_to_the_letter() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+@each_of("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
 def test_no_name_is_a_formula(name: str) -> None:
     rows = read_back("csv", report(Score(name, {"kld": -1.5}), failures=(Failure(name, "load", "=1"),)))
     assert [row["name"] for row in rows] == [f"'{name}"] * 2

@@ -8,10 +8,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from command_line import kldeval
+from looping import each_of
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 BOLD, CAREFUL, GT = (ROOT / "sample_data" / name for name in ("bold", "careful", "gt"))
@@ -78,7 +81,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> dict[int | N
     return {width: re.sub(r"<page (\d+)>\n", partial(drawn, width), out) for width in WIDTHS}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@each_of("command", COMMANDS)
 def test_everything_fits_the_terminal(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found = printed(monkeypatch, *COMMANDS[command])
     known = set(NUMBER.findall(found[None]))

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 """The suffixes of tars, as they are or compressed as a whole."""
 
+FOLDERS = (".zip", *TARS)
+"""The suffixes of archives of files, which stand where a folder does whatever is in them."""
+
 OTHER_ARCHIVES = (".7z", ".rar", ".zipx", ".cab", ".iso", ".lha", ".lzh", ".arj", ".tar.lz", ".tar.lz4", ".tar.z")
 
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".lzma", ".lz4", ".lz", ".z", ".br")
@@ -79,10 +82,10 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
         msg = f"{printable(path)} is a table: name its columns of maps with --pred-column and --gt-column"
         raise UsageProblem(msg)
     if member:
-        return _elsewhere(path, name)
+        return None if _holder(path) else _elsewhere(path, name, limits or Limits())
     if is_gridded(path):
         return None
-    kind = "archives" if name.endswith(ARCHIVES) else "array_files" if names_arrays(name) else None
+    kind = "archives" if name.endswith(ARCHIVES) else "array_files" if is_of_arrays(name) else None
     kind = "videos" if name.endswith(VIDEOS) else kind
     if not path.is_file():
         return None
@@ -96,6 +99,17 @@ def open_container(path: Path, limits: Limits | None = None) -> Container | None
             return found
     except UnreadableMap as problem:
         raise UsageProblem(str(problem)) from problem
+
+
+def is_of_arrays(name: str) -> bool:
+    """Whether a file holds arrays by their names, by its own in any letters."""
+    return name.lower().endswith(".npz") or names_arrays(name)
+
+
+def _holder(path: Path) -> tuple[Path, str] | None:
+    """The file of arrays that a URL leads into, and the path within."""
+    found: tuple[Path, str] | None = import_module(f"{__name__}.remote").holder_of(path)
+    return found
 
 
 def _refuse_packed(path: Path) -> None:
@@ -182,8 +196,7 @@ def part_at(path: Path, variable: str | None = None, limits: Limits | None = Non
         MissingDependency: a library that it needs cannot be imported.
     """
     if is_url(path):
-        found: Member = import_module(f"{__name__}.remote").member_at(path)
-        return found
+        return _part_elsewhere(path, limits or Limits())
     for parent in path.parents:
         name = parent.name.lower()
         if is_gridded(parent):
@@ -194,18 +207,35 @@ def part_at(path: Path, variable: str | None = None, limits: Limits | None = Non
     return None
 
 
-def _elsewhere(path: Path, name: str) -> Container | None:
-    """The folder that a URL is; None where it is a file of one map.
+def _part_elsewhere(path: Path, limits: Limits) -> Container | Member:
+    """The file of a URL, or what it leads to in a file of arrays.
 
     Raises:
-        UsageProblem: it cannot be asked, or is a file of many.
+        UsageProblem: that holds nothing of this path, or cannot be read.
+    """
+    remote, holder = import_module(f"{__name__}.remote"), _holder(path)
+    if holder is None:
+        found: Member = remote.member_at(path)
+        return found
+    file, inside = holder
+    held = remote.held_at(file, limits) or Container(file, {})
+    part: Container | Member = import_module(f"{__name__}.contents").part_of(held, inside)
+    return part
+
+
+def _elsewhere(path: Path, name: str, limits: Limits) -> Container | None:
+    """The folder that a URL is, or a file of several arrays; None where it is a file of one map.
+
+    Raises:
+        UsageProblem: it cannot be asked, or is a file of many that is read here alone.
     """
     remote = import_module(f"{__name__}.remote")
     if not remote.is_folder(path):
         if name.endswith(OF_MANY):
             msg = f"{printable(path)} is a file of many maps, which is read here alone: copy it to this machine"
             raise UsageProblem(msg)
-        return None
+        found: Container | None = remote.held_at(path, limits) if is_of_arrays(name) else None
+        return found
     members, strangers = remote.remote_members(path)
     return Container(path, members, strangers)
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 from collections import ChainMap
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from kldeval.data.containers import downloads
+from kldeval.data.containers import Container, downloads, is_of_arrays, open_container
 from kldeval.data.containers.contents import is_hidden, is_within
 from kldeval.data.containers.downloads import said, way_out
 from kldeval.data.readers import is_readable
 from kldeval.data.readers.stored import unreadable
 from kldeval.digests import current_request
 from kldeval.errors import MissingDependency, UsageProblem, printable
-from kldeval.memory import BytesInMemory, Member
-from kldeval.urls import url_of
+from kldeval.memory import BytesInMemory, MapInMemory, Member
+from kldeval.urls import displayed, note_copy, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,7 +79,7 @@ def is_folder(path: Path) -> bool:
         if files.isfile(inside):
             return False
         _check_absent(files, inside)
-    msg = f"{url_of(path)} does not exist"
+    msg = f"{displayed(path)} does not exist"
     raise UsageProblem(msg)
 
 
@@ -106,6 +108,57 @@ def _asked(files: Any, question: str, inside: str) -> bool:
     except FSTimeoutError as error:
         msg = f"there was no answer within {SECONDS_TO_ANSWER:g} s; is there a network?"
         raise TimeoutError(msg) from error
+
+
+def held_at(path: Path, limits: Limits) -> Container | None:
+    """The maps of a file of named arrays at a URL, of which there is a copy here; None where it is one map.
+
+    Raises:
+        UsageProblem: it cannot be had or read, or holds no map.
+        MissingDependency: a library that it needs cannot be imported.
+    """
+    found = _held(path, limits, current_request().key)
+    if found is None:
+        return None
+    members = {name: _called(path, name, one) for name, one in found.members.items()}
+    return Container(path, members, found.strangers)
+
+
+def _called(path: Path, name: str, inside: Member) -> Member:
+    """A member of the copy of a file, as one of the file that it is a copy of."""
+    return replace(inside, path=path, module=__name__, where=(str(url_of(path)), name), sidecar=None)
+
+
+@lru_cache(maxsize=4)
+def _held(path: Path, limits: Limits, _request: str) -> Container | None:
+    """The maps of the copy of a file, kept for the next of them."""
+    return open_container(copied(path), limits)
+
+
+def _array(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+    """One array of a file, of which there is a copy here."""
+    url, name = member.where
+    found = _held(Path(url), limits, current_request().key)
+    inside = found.members.get(name) if found else None
+    if inside is None:
+        raise unreadable(member, "it is not there any more")
+    array: MapInMemory | BytesInMemory = import_module(inside.module).read(inside, limits)
+    return replace(array, label=str(member))
+
+
+def holder_of(path: Path) -> tuple[Path, str] | None:
+    """The file of named arrays that a URL leads into, and the path within; None of any other URL."""
+    url, question, query = str(url_of(path)).partition("?" if _is_of_the_web(path) else "\0")
+    scheme, _, place = url.partition("://")
+    parts = place.split("/")
+    for n in range(1, len(parts)):
+        if is_of_arrays(parts[n - 1]):
+            holder = Path(f"{scheme}://{'/'.join(parts[:n])}{question}{query}")
+            files, inside = _opened(holder)
+            with _problems(holder):
+                if _asked(files, "isfile", inside):
+                    return holder, "/".join(parts[n:])
+    return None
 
 
 def remote_members(path: Path) -> tuple[Mapping[str, Member], tuple[str, ...]]:
@@ -192,20 +245,22 @@ def _is_of_the_web(path: Path) -> bool:
     return str(url_of(path)).partition("://")[0] in WEB
 
 
-def read(member: Member, limits: Limits) -> BytesInMemory:
-    """The bytes of a file, which is asked for again where the network fails.
+def read(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
+    """The bytes of a file, which is asked for again where the network fails, or an array of a file of many.
 
     Raises:
         UnreadableMap: it is larger than a map of the most pixels can be.
         OSError: it cannot be had.
     """
+    if len(member.where) > 1:
+        return _array(member, limits)
     (url,) = member.where
     most = limits.max_pixels * BYTES_OF_PIXEL + HEADER
     data = contents_of(url, most)
     if len(data) > most:
         msg = f"it has more than {most} bytes, which no map of {limits.max_pixels} pixels takes"
         raise unreadable(member, msg, "too-large")
-    return BytesInMemory(data, url, member.suffix)
+    return BytesInMemory(data, displayed(url), member.suffix)
 
 
 def contents_of(url: str, most: int | None = None) -> bytes:
@@ -238,6 +293,7 @@ def _copied(path: Path, _request: str) -> Path:
     folder = Path(mkdtemp(prefix="kldeval-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     target = folder / member_at(path).name
+    note_copy(target, str(url_of(path)))
     targets = {inside: target}
     if is_folder(path):
         names = {name: member_at(path, own).name for name, own in _below(path).items()}
@@ -395,5 +451,5 @@ class _problems:  # noqa: N801 - used as a function
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, Exception) or isinstance(error, UsageProblem):
             return
-        msg = f"{url_of(self._path)} cannot be read: {said(error)}{way_out(error)}"
+        msg = f"{displayed(self._path)} cannot be read: {said(error)}{way_out(error)}"
         raise UsageProblem(msg) from error

@@ -413,7 +413,7 @@ def _nested(scalar: Any) -> Array:
     if values.null_count:
         msg = f"{values.null_count} of its numbers are missing"
         raise ValueError(msg)
-    found: Array = values.to_numpy(zero_copy_only=False).reshape(shape)
+    found: Array = np.from_dlpack(values).reshape(shape)  # its own `to_numpy` imports pandas
     return found
 
 

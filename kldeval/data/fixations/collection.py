@@ -17,7 +17,7 @@ from kldeval.dataclass import NamedTuple, dataclass
 from kldeval.errors import NoPartner, RefusedMap, UnreadableMap, UsageProblem, examples, printable
 from kldeval.memory import NamedMaps
 from kldeval.records import counted_once, rescale_positions
-from kldeval.urls import is_url, url_of
+from kldeval.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -160,11 +160,7 @@ def _elsewhere(path: Path, reading: FixationReading, namer: Namer) -> FixationSo
     """
     from kldeval.data.containers import remote
 
-    copy = remote.copied(path)
-    try:
-        return open_fixations(copy, reading, namer)
-    except UsageProblem as problem:
-        raise UsageProblem(str(problem).replace(str(copy), str(url_of(path)))) from problem
+    return open_fixations(remote.copied(path), reading, namer)
 
 
 def fixations_of_files(files: Mapping[str, MapFile], reading: FixationReading, path: MapFolder) -> FixationSource:

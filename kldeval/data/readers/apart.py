@@ -201,6 +201,8 @@ def serve() -> None:
                 os.chdir(here)  # relative paths are those of the process that asks
                 answer = getattr(reader, function)(*given, path, limits)
         except KldevalError as error:
+            # dask, which xarray imports, has exceptions pickled with their causes, and not every cause can be
+            error.__cause__ = error.__context__ = None
             answer = error
         data = pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
         answers.write(_LENGTH.pack(len(data)) + data)

@@ -14,6 +14,7 @@ from kldeval.data.readers.stored import unreadable
 from kldeval.digests import file_key, kept_by, key_of
 from kldeval.errors import KldevalError, MapProblem
 from kldeval.memory import BytesInMemory, MapInMemory, Member
+from kldeval.suffixes import is_store
 from kldeval.urls import is_url
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def with_contents(path: Member, limits: Limits) -> Member:
 
 
 def is_elsewhere(path: MapFile) -> bool:
-    """Whether a map is at a URL, or in a file there."""
-    return isinstance(path, Member) and is_url(path.path)
+    """Whether a map is at a URL, in a file there, or in a folder (zarr): no stamp tells that it has not changed."""
+    return isinstance(path, Member) and (is_url(path.path) or is_store(path.path))
 
 
 def held(path: MapFile, limits: Limits) -> MapFile:
@@ -68,7 +69,6 @@ def held(path: MapFile, limits: Limits) -> MapFile:
 
 def _contents(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
     by = kept_by(member.path)
-    # what changed in a folder, such as a zarr store, nothing tells
     return _read.__wrapped__(member, limits, by) if by is None else _read(member, limits, by)
 
 
@@ -90,7 +90,7 @@ def contents_key(path: Path | Member, limits: Limits, *, is_fresh: bool = False)
         raise unreadable(path, "it has no contents")
     array = np.ascontiguousarray(found.array)
     said = repr((array.dtype.str, array.shape, found.nodata, found.grid)).encode("utf-8", "surrogatepass")
-    return key_of(said, array.reshape(-1).view(np.uint8).data)
+    return key_of(said, array.tobytes())
 
 
 @lru_cache(maxsize=2)

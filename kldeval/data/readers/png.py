@@ -22,6 +22,7 @@ from kldeval.arrays import opencv
 from kldeval.data.readers.exif import TRANSPOSED, UPRIGHT, orientation, upright
 from kldeval.data.readers.stored import Limits, Stored, check_size, unreadable
 from kldeval.dataclass import NamedTuple
+from kldeval.digests import crc32_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,7 +199,7 @@ def _passes(height: int, width: int, bits: int) -> list[_Pass]:
 def _chunks(data: bytes, path: Path, *, verifies: bool) -> list[tuple[bytes, int, int]]:
     """The type, start and end of every chunk up to IEND; those that decide pixels have their checksum verified."""
     found: list[tuple[bytes, int, int]] = []
-    view, start, kind, crc32 = memoryview(data), len(MAGIC), b"", _crc32()
+    view, start, kind, crc32 = memoryview(data), len(MAGIC), b"", crc32_function()
     while kind != b"IEND":
         length, kind = _HEAD.unpack_from(data, start) if start + _OVERHEAD <= len(data) else (len(data), b"")
         end = start + _OVERHEAD + length
@@ -251,16 +252,6 @@ def _inflater() -> Callable[[bytes, int], bytes | bytearray]:
     except ImportError:
         return lambda stream, n_bytes: zlib.decompress(stream, bufsize=n_bytes + 1)
     return zlib_decompress
-
-
-@cache
-def _crc32() -> Callable[[bytes | memoryview, int], int]:
-    """libdeflate's checksum, or zlib's, which takes five to ten times as long."""
-    try:
-        from deflate import crc32
-    except ImportError:
-        return zlib.crc32
-    return crc32
 
 
 def _stream(data: bytes, picture: _Picture) -> bytes:
@@ -349,7 +340,7 @@ def _by_kornia(rows: memoryview, height: int, n_bytes: int) -> Array:
 
 def _chunk(name: bytes, *content: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
     """The parts of a chunk, for the caller to join: the pixels of a map are copied once."""
-    crc32, checksum = _crc32(), 0
+    crc32, checksum = crc32_function(), 0
     for part in (name, *content):
         checksum = crc32(part, checksum)
     return (_SUM.pack(sum(map(len, content))), name, *content, _SUM.pack(checksum))
