@@ -20,7 +20,7 @@ from kldeval.cli.options import (
     ShardOptions,
     request_from,
 )
-from kldeval.cli.reporting import VerboseOptions, check_outputs, formats_help
+from kldeval.cli.reporting import VerboseOptions, check_looks, check_outputs, formats_help
 from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def command(paths: tuple[Path, ...], options: AuditOptions) -> int:
     for one in (write, *(writer for _, writer in files)):
         check_installed(one)
     check_outputs(path for path, _ in files)
+    check_looks(options, (write.name, *(one.name for _, one in files)))
     if not options.conventions:  # names that are wrong are told first
         check_there(paths)
     scorer = _audit_of_companion if _metric(options) != "kld" else _audit_of_kld

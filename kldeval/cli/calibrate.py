@@ -22,7 +22,7 @@ from kldeval.cli.options import (
     settings_from,
     split_paths,
 )
-from kldeval.cli.reporting import LookOptions, OutputOptions, deliver, exit_code, open_sink
+from kldeval.cli.reporting import LookOptions, OutputOptions, check_columns, deliver, exit_code, open_sink
 from kldeval.data.kinds import check_there
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def command(paths: tuple[Path, ...], options: CalibrateOptions) -> int:
         msg = "calibrate takes one prediction: fit each model by itself"
         raise UsageProblem(msg)
     sink = open_sink(options)
+    check_columns(options, settings.keys)
     resampling, request = resampling_from(options), request_from(options)
     from kldeval.analysis.calibrate import calibrate
 

@@ -11,12 +11,14 @@ from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import NameOptions, ResamplingOptions, load_models, resampling_from
 from kldeval.cli.options import (
+    ON_COMMAND_LINE,
     AuxiliaryNamingOptions,
     ComputingOptions,
     FileOptions,
     GroupOptions,
     NumericOptions,
     ProgressOptions,
+    rank,
     request_from,
     settings_from,
 )
@@ -25,6 +27,7 @@ from kldeval.cli.reporting import (
     LookOptions,
     OutputOptions,
     VerboseOptions,
+    check_columns,
     deliver,
     exit_code,
     open_sink,
@@ -87,12 +90,16 @@ def command(paths: tuple[Path, ...], options: CompareOptions) -> int:
     from kldeval.errors import UsageProblem
     from kldeval.reports.comparison import find_regressions, why_nothing
 
+    if options.std and rank("std") == ON_COMMAND_LINE:
+        msg = "--std is of leaderboards, and a comparison has the interval of every mean: leave it out"
+        raise UsageProblem(msg)
     sink = open_sink(options)
     resampling_from(options)
     saved = bool(paths) and all(path.suffix.lower() == ".json" for path in paths)
     reports, comparison = (_saved if saved else _scored)(paths, options)
     if not comparison.comparisons:
         raise UsageProblem("\n".join(comparison.notes) or why_nothing(reports))
+    check_columns(options, comparison.columns)
     if options.fail_if_worse:
         gates = find_regressions(reports, resampling_from(options), group_by=options.group_by)
         comparison = replace(comparison, gates=gates)
@@ -135,12 +142,12 @@ def _scored(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, R
     from kldeval.engine.run import run_models
     from kldeval.errors import UsageProblem
     from kldeval.reports.comparison import compare_reports
-    from kldeval.reports.json_reader import refuse_rows
     from kldeval.reports.leaderboard import name_models
+    from kldeval.reports.other_files import refuse_others
 
     if len(paths) < FOLDERS:
         for path in paths:
-            refuse_rows(path)
+            refuse_others(path)
         found = " ".join(map(str, paths)) or "nothing"
         msg = (
             f"two saved reports (.json) or more are needed, or two predictions and their ground truth; here is {found}"
@@ -159,7 +166,6 @@ def _scored(paths: Sequence[Path], options: CompareOptions) -> tuple[dict[str, R
 
 
 def _refuse_scoring() -> None:
-    from kldeval.cli.options import ON_COMMAND_LINE, rank
     from kldeval.errors import UsageProblem
 
     given = [f"--{name.replace('_', '-')}" for name in _OF_SCORING if rank(name) == ON_COMMAND_LINE]

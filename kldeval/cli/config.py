@@ -45,6 +45,9 @@ _HAS_TABLE = re.compile(rb"""^[\s\[]*["']?tool["']?\s*([]=]|\.\s*["']?kldeval)""
 NAMED = "config"
 """The option that names a file, and so no key of a file."""
 
+COMMAND = "kldeval.command"
+"""Under this key the contexts of a run note that of the command, whose options may come from elsewhere."""
+
 _NOT_OPTIONS = frozenset({"help", "version"})
 
 WRITING = frozenset({"cache", "output", "output-dir", "save", "save-maps"})
@@ -174,6 +177,7 @@ def _take_from_file(
     """Let the options of a command be those of its configuration file, where nothing nearer by says otherwise."""
     if context.resilient_parsing:
         return
+    context.meta[COMMAND] = context
     check_variables(given_variables(context), commands)
     context.obj = read_config(named)
     context.default_map = defaults_of(context.command, context.obj, commands)
@@ -186,6 +190,61 @@ def variable_of(flag: str) -> str:
     'KLDEVAL_FAIL_IF'
     """
     return PREFIX + flag.replace("-", "_").upper()
+
+
+def with_places(message: str, context: click.Context | None) -> str:
+    """A message about a request, each line behind the variable or the key of a file that gave what it is about.
+
+    That is the option whose flag the line names; where it names none, the one whose value it names, unless the command
+    line has the same.
+    """
+    command: click.Context | None = context.meta.get(COMMAND) if context else None
+    if command is None or not (command.default_map or given_variables(command)):
+        return message
+    return "\n".join(_with_place(line, command) for line in message.split("\n"))
+
+
+_FLAG = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+
+_QUOTED = re.compile(r"'([^']+)'")
+
+
+def _with_place(line: str, context: click.Context) -> str:
+    """One line of a message behind where the option stands that it is about."""
+    named = {*_FLAG.findall(line)}
+    options = _flags(context.command)
+    about = [flag for flag, option in options.items() if named & {*option.opts, *option.secondary_opts}]
+    if not about:
+        about = [flag for flag in options if _names_value(line, _texts_of(flag, options[flag], context))]
+    sources = {flag: context.get_parameter_source(str(options[flag].name)) for flag in about}
+    if ParameterSource.COMMANDLINE in sources.values():
+        return line
+    places = [
+        variable_of(flag) if source == ParameterSource.ENVIRONMENT else f"{context.obj}: {flag}"
+        for flag, source in sources.items()
+        if source in (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+    ]
+    return f"{', '.join(places)}: {line.lstrip()}" if places else line
+
+
+def _texts_of(flag: str, option: click.Option, context: click.Context) -> list[str]:
+    """The values of an option as somebody wrote them."""
+    source = context.get_parameter_source(str(option.name))
+    if source == ParameterSource.ENVIRONMENT:
+        return [os.environ.get(variable_of(flag), "")]
+    found = context.params.get(str(option.name))
+    if source == ParameterSource.DEFAULT_MAP and context.default_map:
+        found = context.default_map.get(str(option.name))
+    elif source != ParameterSource.COMMANDLINE:
+        return []
+    return [str(one) for one in (found if isinstance(found, list | tuple) else (found,))]
+
+
+def _names_value(line: str, texts: Sequence[str]) -> bool:
+    """Whether a message names a value, or quotes a word of it."""
+    quoted = {*_QUOTED.findall(line)}
+    words = {word for text in texts for word in (text, *re.split(r"[^\w.-]+", text)) if word}
+    return bool(quoted & words) or any(text in line.split() or f"{text}:" in line.split() for text in texts if text)
 
 
 def with_config_provenance(document: Said) -> Said:

@@ -12,18 +12,21 @@ from kldeval.cli.groups import DEBUG, takes
 from kldeval.cli.help import GroupedCommand
 from kldeval.cli.messages import say
 from kldeval.cli.model_options import (
+    check_several,
     gated,
     parse_gates,
     resampling_from,
     with_asked_intervals,
 )
 from kldeval.cli.options import (
+    note_idle,
     paths_argument,
     request_from,
     settings_from,
     split_paths,
 )
 from kldeval.cli.reporting import (
+    check_columns,
     deliver,
     exit_code,
     open_sink,
@@ -64,9 +67,10 @@ def command(paths: tuple[Path, ...], options: EvaluateOptions) -> int:
     preds, gt = split_paths(paths, options.manifest)
     if is_rows or settings.maps == "rows":
         return score_rows_of((preds, gt), settings, options)
-    _check(settings, options, n_models=len(preds))
+    note_idle(options, settings, manifest=options.manifest, group_by=options.group_by)
+    _check(settings, options, n_models=max(1, len(preds)))
     gates = parse_gates(options.fail_if, settings.keys if settings.reduction != "none" else ())
-    sink = open_sink(options)
+    sink = open_sink(options, score_only=options.score_only)
     resampling_from(options)
     check_there(paths)
     _check_run(settings, options)
@@ -189,6 +193,8 @@ def _check(settings: Settings, options: EvaluateOptions, n_models: int) -> None:
     if options.output_dir is not None and n_models > 1:
         msg = "--output-dir holds the rows of one prediction; score each model by itself for it"
         raise UsageProblem(msg)
+    check_several(options, n_models)
+    check_columns(options, settings.keys)
     if options.shard is not None:
         _check_shard(options.shard, options)
     if options.sort is not None and options.sort not in settings.keys:

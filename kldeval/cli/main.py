@@ -107,6 +107,19 @@ class Commands(click.Group):
         """Every command, imported now: only for those who have a configuration."""
         return [found for found in map(partial(self.get_command, ctx), COMMANDS) if found]
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """What the command returns; an error in what a file or the environment says names where that stands."""
+        try:
+            return super().invoke(ctx)
+        except MapProblem:
+            raise
+        except KldevalError as error:
+            from kldeval.cli.config import with_places
+
+            if error.args and isinstance(error.args[0], str):
+                error.args = (with_places(error.args[0], ctx), *error.args[1:])
+            raise
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands; and files, for a path in the first place is an evaluation."""
         from click.shell_completion import CompletionItem
@@ -239,6 +252,9 @@ def _usage_message(error: click.ClickException) -> str:
     elsewhere = _hint_where_option_is(error) if isinstance(error, click.NoSuchOption) else ""
     message = one_line(elsewhere or error.format_message()).removesuffix(".")
     message = message[:1].lower() + message[1:]
+    from kldeval.cli.config import with_places
+
+    message = with_places(message, getattr(error, "ctx", None))
     context = error.ctx if isinstance(error, click.UsageError) else None
     if elsewhere or context is None or "Did you mean" in message:
         return message

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from kldeval.cli.groups import DEBUG, FilePath, takes
-from kldeval.cli.model_options import GateOptions, SortOptions, gated, parse_gates
-from kldeval.cli.reporting import OutputOptions, RowOptions, deliver, exit_code, open_sink, reports_of
+from kldeval.cli.model_options import GateOptions, SortOptions, check_several, gated, parse_gates
+from kldeval.cli.reporting import (
+    LookOptions,
+    OutputOptions,
+    RowOptions,
+    check_columns,
+    deliver,
+    exit_code,
+    open_sink,
+    reports_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
     from kldeval.writers import Document
 
 
-class MergeOptions(GateOptions, SortOptions, RowOptions, OutputOptions):
+class MergeOptions(GateOptions, SortOptions, RowOptions, LookOptions, OutputOptions):
     """The options of `kldeval merge`."""
 
 
@@ -41,7 +50,10 @@ def command(paths: tuple[Path, ...], options: MergeOptions) -> int:
         raise UsageProblem(msg)
     sink = open_sink(options)
     document = _merged(paths, options.sort)
-    first = next(iter(reports_of(document).values()))
+    reports = reports_of(document)
+    check_several(options, len(reports))
+    first = next(iter(reports.values()))
+    check_columns(options, first.columns)
     document = gated(document, parse_gates(options.fail_if, first.summaries))
     deliver(document, sink)
     return exit_code(document)

@@ -87,12 +87,35 @@ def command(paths: tuple[Path, ...], options: ObserversOptions) -> int:
         extrapolates=options.extrapolate,
     )
     preds = paths[:-1]
+    _check(options, n_models=len(preds))
     models = dict(zip(name_models(preds, options.names), preds, strict=True)) if preds or options.names else {}
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
         found = learning_curves(models, paths[-1], asked, request_from(options), progress)
     page, json = observers_page(found), observers_json(found)
     deliver_answer(page, json, found.provenance, options, observers_charts(found))
     return 1 if found.failures else 0
+
+
+OF_MODELS = ("pred_norm", "pred_name", "pred_key", "resize", "color")
+"""The options that are about models' maps."""
+
+
+def _check(options: ObserversOptions, n_models: int) -> None:
+    """Refuse options of the command line that have nothing to do.
+
+    Raises:
+        UsageProblem: naming the first of them.
+    """
+    from kldeval.cli.options import ON_COMMAND_LINE, rank
+    from kldeval.errors import UsageProblem
+
+    idle = [name for name in OF_MODELS if not n_models and rank(name) == ON_COMMAND_LINE]
+    if idle:
+        msg = f"--{idle[0].replace('_', '-')} is about the maps of models, and none is given: leave it out"
+        raise UsageProblem(msg)
+    if options.size is not None and options.like is not None:
+        msg = "--size says the size of all images, and --like that of each: say one"
+        raise UsageProblem(msg)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -347,6 +347,48 @@ def settings_from(options: NumericOptions, *, manifest: Path | None = None, grou
     return requested_settings(requested, flag)
 
 
+OTHERWISE = {
+    **dict.fromkeys(("norm", "pred_norm", "gt_norm"), ("minmax+sum-to-one", "sum-to-one")),
+    "base": ("2", "10"),
+    "reduction": ("sum", "mean"),
+}
+"""The settings that some metrics do not heed, each with two values."""
+
+
+def note_idle(
+    options: NumericOptions, settings: Settings, *, manifest: Path | None = None, group_by: str | None = None
+) -> None:
+    """Say which settings of the command line move none of the metrics, whatever they are; unless `--quiet`."""
+    from kldeval.errors import UsageProblem
+
+    given = vars(options)
+    for name, values in OTHERWISE.items():
+        if given[name] is None or rank(name) != ON_COMMAND_LINE or given.get("quiet"):
+            continue
+        other = next(value for value in values if value != given[name])
+        try:
+            tried = [
+                settings_from(options.replaced(**{name: value}), manifest=manifest, group_by=group_by)
+                for value in (None, other)
+            ]
+        except UsageProblem:
+            continue
+        if all(one == settings for one in tried):
+            _say_idle(name, given[name], settings)
+
+
+def _say_idle(name: str, value: str, settings: Settings) -> None:
+    from kldeval.cli.messages import say
+    from kldeval.metrics.registry import METRICS
+
+    metrics = ", ".join(call.name for call in settings.metrics)
+    takes = next(
+        (call.name for call in settings.metrics if call.name in METRICS and "of" in METRICS[call.name].types), ""
+    )
+    way = f": they are of the maps as they are stored, and '{takes}(of=norm)' is of what it makes" if takes else ""
+    say(f"--{name.replace('_', '-')} {value} moves none of the metrics {metrics}{way * name.endswith('norm')}", "note")
+
+
 def _metrics(given: tuple[str, ...]) -> str | None:
     """The metrics as one text.
 

@@ -10,8 +10,9 @@ import click
 
 from kldeval.cli.groups import FilePath, OptionGroup, WholeNumber, flag_option, option
 from kldeval.cli.messages import annotate, is_on_terminal, on_terminal, render_options, say, show
-from kldeval.cli.options import suggest
+from kldeval.cli.options import ON_COMMAND_LINE, rank, suggest
 from kldeval.dataclass import NamedTuple
+from kldeval.errors import UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -132,8 +133,55 @@ class OutputPlan(NamedTuple):
     annotate: str | None
 
 
-def open_sink(options: OutputOptions) -> OutputPlan:
-    """Where the document will go, checked before anything is scored.
+LOOKS = ("precision", "per_map", "worst", "intervals", "std", "signatures", "columns", "siunitx")
+"""The options of how documents look."""
+
+OF_FORMATS = (*LOOKS, "html_maps", "stimuli", "digests")
+"""The options that some formats alone heed."""
+
+
+def check_looks(
+    options: OptionGroup, formats: Iterable[str], *, score_only: bool = False, names: Iterable[str] = OF_FORMATS
+) -> None:
+    """Refuse options of the command line that no format heeds in which anything is written.
+
+    Raises:
+        UsageProblem: naming the option, and the formats that heed it.
+    """
+    from kldeval.writers import FORMATS
+
+    known = [*formats]
+    given = vars(options)
+    if score_only and rank("format_") == ON_COMMAND_LINE and given["format_"] != "scores":
+        msg = f"--score-only prints the means alone, and --format {given['format_']} could mean nothing beside it"
+        raise UsageProblem(f"{msg}; leave one out, or write the other with --output FILE")
+    heeded = {name for one in known if one in FORMATS for name in FORMATS[one].info.heeds}
+    for name in names:
+        if name in given and name not in heeded and given[name] and rank(name) == ON_COMMAND_LINE:
+            able = [one for one in sorted(FORMATS) if name in FORMATS[one].info.heeds]
+            here = " and ".join(("--score-only",) * score_only + (*known,))
+            ways = f"{', '.join(able[:-1])} or {able[-1]}" if len(able) > 1 else able[0]
+            msg = f"--{name.replace('_', '-')} has no effect in {here}: it is of {ways}; leave it out, or write that"
+            raise UsageProblem(msg)
+
+
+def check_columns(options: LookOptions, keys: Iterable[str]) -> None:
+    """Refuse another name that the command line gives to a metric which is not shown.
+
+    Raises:
+        UsageProblem: naming the nearest that are.
+    """
+    if options.columns and rank("columns") == ON_COMMAND_LINE:
+        from kldeval.grammar import unknown
+
+        known = [*keys]
+        for key, _ in render_options(options).columns:
+            if key not in known:
+                raise unknown("metric", key, known)
+
+
+def open_sink(options: OutputOptions, *, score_only: bool = False) -> OutputPlan:
+    """Where the document will go, checked before anything is scored; `score_only`: its means alone are printed.
 
     Raises:
         UsageProblem: a format is unknown, a suffix stands for none, a file cannot be written, or the stimuli are none.
@@ -144,12 +192,12 @@ def open_sink(options: OutputOptions) -> OutputPlan:
     files = tuple(_file(text) for text in options.output)
     check_outputs(path for path, _ in files)
     write = writer_named(options.format_)
+    look = render_options(options)
+    shown = () if score_only else (write.name,)
+    check_looks(options, (*shown, *(one.name for _, one in files)), score_only=score_only)
     for one in (write, *(writer for _, writer in files)):
         check_installed(one)
-    look = render_options(options)
     if isinstance(options, PictureOptions) and options.stimuli is not None and not options.stimuli.is_dir():
-        from kldeval.errors import UsageProblem
-
         msg = f"--stimuli {options.stimuli} is no folder of pictures"
         raise UsageProblem(msg)
     return OutputPlan(options.format_, write, files, look, options.quiet, options.annotate)

@@ -155,6 +155,8 @@ def _deliver(
 
 
 def _check(options: EvaluateOptions, n_models: int) -> None:
+    from kldeval.cli.model_options import check_several
+    from kldeval.cli.options import ON_COMMAND_LINE, rank
     from kldeval.errors import UsageProblem
 
     if n_models > 1:
@@ -162,6 +164,11 @@ def _check(options: EvaluateOptions, n_models: int) -> None:
         raise UsageProblem(msg)
     asked = {"per_map": "--per-map", "worst": "--worst", "sort": "--sort", "output_dir": "--output-dir"}
     _refuse(options, asked)
+    check_several(options, 1)
+    pictured = next((name for name in ("html_maps", "stimuli") if rank(name) == ON_COMMAND_LINE), None)
+    if pictured:
+        msg = f"--{pictured.replace('_', '-')} is of pictures of maps, and rows have none: leave it out"
+        raise UsageProblem(msg)
     if options.ignore_index is not None and options.labels is None:
         msg = f"--ignore-index {options.ignore_index} is a label of rows that do not count, and there are no --labels"
         raise UsageProblem(msg)
@@ -179,7 +186,7 @@ def _refuse(options: object, asked: Mapping[str, str]) -> None:
 
 def _files(options: OutputOptions) -> list[tuple[Path, str]]:
     """The files to write with their formats, checked before anything is scored."""
-    from kldeval.cli.reporting import check_outputs
+    from kldeval.cli.reporting import LOOKS, check_looks, check_outputs
     from kldeval.grammar import unknown
     from kldeval.writers.rows_page import format_of_file, row_formats
 
@@ -192,6 +199,9 @@ def _files(options: OutputOptions) -> list[tuple[Path, str]]:
         named = colon and prefix in known
         found.append((Path(rest if named else text), prefix if named else format_of_file(text)))
     check_outputs([path for path, _ in found])
+    is_shown = not vars(options).get("score_only")
+    formats = (*((options.format_,) if is_shown else ()), *(format_ for _, format_ in found))
+    check_looks(options, formats, score_only=not is_shown, names=LOOKS)
     return found
 
 

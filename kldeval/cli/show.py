@@ -13,6 +13,7 @@ from kldeval.cli.model_options import (
     NameOptions,
     ResamplingOptions,
     SortOptions,
+    check_several,
     gated,
     load_models,
     parse_gates,
@@ -25,12 +26,14 @@ from kldeval.cli.reporting import (
     OutputOptions,
     RowOptions,
     VerboseOptions,
+    check_columns,
     deliver,
     exit_code,
     open_sink,
 )
 from kldeval.cli.rows import show_rows
 from kldeval.reports.audit_documents import Audit
+from kldeval.reports.documents import Report
 from kldeval.reports.identification import Identification
 from kldeval.reports.rows import RowsReport
 
@@ -66,6 +69,9 @@ def command(paths: tuple[Path, ...], options: ShowOptions) -> int:
         return _show_audit(document, sink, options)
     if isinstance(document, Identification):
         return _show_identification(document, options)
+    if isinstance(document, Report):
+        check_several(options, 1)
+    check_columns(options, _shown_keys(document))
     gates = parse_gates(options.fail_if, _keys(document)) if options.fail_if else ()
     document = gated(with_asked_intervals(document, options), gates)
     deliver(document, sink)
@@ -129,6 +135,14 @@ def _show_identification(found: Identification, options: ShowOptions) -> int:
     check_answer_format(options.format_)
     show_answer(options.format_, identification_page(found), identification_json(found), {})
     return 0
+
+
+def _shown_keys(document: Document) -> list[str]:
+    """The metrics that any part of a document has."""
+    from kldeval.reports.documents import Leaderboard
+
+    parts = document.reports.values() if isinstance(document, Leaderboard) else (document,)
+    return list(dict.fromkeys(key for part in parts for key in part.columns))
 
 
 def _keys(document: Document) -> list[str]:

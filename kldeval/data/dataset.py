@@ -215,6 +215,11 @@ def _with_missing(pred: MapFolder | None, gt: MapFolder | None, settings: Settin
     """
     if settings.missing == "error":
         return pair_up(pred, gt, request, settings)
+    if settings.missing == "uniform" and request.allow_missing:
+        msg = (
+            "--allow-missing leaves out ground truths without a prediction, and --missing uniform scores them: say one"
+        )
+        raise UsageProblem(msg)
     pairing = pair_up(pred, gt, request._replace(allow_missing=True), settings)
     if settings.missing == "skip":
         return pairing

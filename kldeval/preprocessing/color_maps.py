@@ -56,6 +56,27 @@ SHARE_EXACT, SHARE_LOSSY = 0.98, 0.9
 """The share of the pixels that must be so near."""
 
 
+CHANNELS = ("blue", "green", "red")
+"""What the channels of a picture are called, in their order."""
+
+
+def tint_of(array: Array) -> tuple[str, ...]:
+    """The channels that hold a map in shades of one colour on black: the same values, and 0 in all others; else none.
+
+    `array` is a picture (H, W, C) in the order blue, green, red. Shades on white fall where the map rises.
+
+    >>> ramp = np.arange(6).reshape(2, 3)
+    >>> tint_of(np.dstack([0 * ramp, 0 * ramp, ramp])), tint_of(np.dstack([ramp, 5 - ramp, ramp]))
+    (('red',), ())
+    """
+    lit = [place for place in range(len(CHANNELS)) if array[..., place].any()]
+    if not 0 < len(lit) < len(CHANNELS):
+        return ()
+    if any(not np.array_equal(array[..., lit[0]], array[..., place]) for place in lit[1:]):
+        return ()
+    return tuple(CHANNELS[place] for place in lit)
+
+
 def name_of_color_map(array: Array) -> str | None:
     """The colour map that painted a picture (H, W, C) in the order blue, green, red; None where it seems to be none.
 
@@ -67,6 +88,8 @@ def name_of_color_map(array: Array) -> str | None:
     colours = colours[:: 1 + len(colours) // LOOKED_AT].astype(np.float32) * np.float32(_to_levels(array))
     if len(np.unique(colours, axis=0)) < FEWEST or np.ptp(colours, axis=1).mean() < EXACT:
         return None  # a picture of few colours says too little, and one that is nearly grey has none
+    if tint_of(array):  # the dark end of hot is no more than shades of red
+        return None
     distances = {name: _distances(colours, table) for name, table in _tables().items()}
     for near, share in ((EXACT, SHARE_EXACT), (LOSSY, SHARE_LOSSY)):
         painted = {name: found.mean() for name, found in distances.items() if (found <= near).mean() >= share}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kldeval.arrays import quiet
 from kldeval.errors import RefusedMap, printable
-from kldeval.preprocessing.color_maps import name_of_color_map
+from kldeval.preprocessing.color_maps import name_of_color_map, tint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,12 +57,27 @@ def to_grey(array: Array, color: str, path: MapFile, chroma: int = 0) -> Array:
             what = f"a picture of a map in the colours of {painted}, whose grey is not the map"
             way_out = "store the map itself, in grey or as .npy, not its colours"
             raise RefusedMap(f"{printable(path)}: {what}; {way_out}", code="color")
+        tint = tint_of(array)
+        if tint:
+            raise RefusedMap(f"{printable(path)}: {_of_tint(tint)}", code="color")
         what = f"its colour channels differ ({array.dtype}, shape {array.shape})"
         raise RefusedMap(
             f"{printable(path)}: {what}; a map is grey: choose how to make it so with {_WAY_OUT}", code="color"
         )
     with quiet():  # infinities of two signs
         return _RULES[color](array[..., :COLOURS])
+
+
+def _of_tint(channels: tuple[str, ...]) -> str:
+    """What a map in shades of one colour is, and which rule takes it as it was."""
+    one = len(channels) == 1
+    held = f"the map stands in its {' and '.join(channels)} channel{'' if one else 's'} alone"
+    if "red" in channels:
+        way = "--color first takes the red channel as it is stored"
+    else:
+        share = f"{len(channels)}/{COLOURS}"
+        way = f"store that channel in grey; --color mean takes {share} of it, which sum-to-one or minmax undo"
+    return f"{held}, and the other{'s hold' if one else ' holds'} 0: {way}"
 
 
 def _apart(array: Array) -> tuple[Array, Array, Array]:
@@ -91,6 +106,9 @@ def _refuse_transparency(array: Array, path: MapFile) -> None:
     opaque = np.iinfo(array.dtype).max if array.dtype.kind in "iu" else 1
     lowest = array[..., ALPHA].min()
     if not lowest >= opaque:  # nan is not opaque
+        if lowest < array[..., ALPHA].max() and (array[..., :COLOURS] == array[0, 0, :COLOURS]).all():
+            what = "the map stands in its alpha alone, and its colour is the same everywhere: store the alpha in grey"
+            raise RefusedMap(f"{printable(path)}: {what}, or as .npy", code="color")
         what = f"its alpha is not opaque (minimum {lowest:g} of {opaque:g})"
         raise RefusedMap(f"{printable(path)}: {what}; to ignore alpha, choose {_WAY_OUT}", code="color")
 

@@ -67,12 +67,26 @@ def none(pred: Array, gt: Array) -> Maps:
                 "transposed, as arrays in the order (W, H) are, or turned; store its transpose (array.T), do not resize"
             )
             raise RefusedMap(msg)
-        msg = (
-            f"sizes differ: the prediction is {pred.shape}, the ground truth {gt.shape} (height, width); "
-            "choose who gives way, such as --resize 'pred-to-gt(kernel=bilinear)'"
-        )
-        raise RefusedMap(msg, code="size-mismatch")
+        raise RefusedMap(_why_different(pred, gt), code="size-mismatch")
     return pred, gt
+
+
+def _why_different(pred: Array, gt: Array) -> str:
+    """What is to be said of maps of two sizes; lists of values are shown as such, which have one row."""
+    sides = {"prediction": pred.shape, "ground truth": gt.shape}
+    listed = [side for side, shape in sides.items() if shape[0] == 1]
+    said = {side: f"{shape[1]} values in one row" if side in listed else str(shape) for side, shape in sides.items()}
+    found = f"the prediction is {said['prediction']}, the ground truth {said['ground truth']}"
+    if len(listed) == 1 and pred.size == gt.size:
+        other = next(shape for side, shape in sides.items() if side not in listed)
+        return (
+            f"{found} (height, width): as many, so the {listed[0]} may be the map flattened; store it in its shape, "
+            f"array.reshape{other}, do not resize"
+        )
+    if len(listed) == len(sides):
+        return f"sizes differ: {found}; distributions are compared value by value: give both as many"
+    way = "choose who gives way, such as --resize 'pred-to-gt(kernel=bilinear)'"
+    return f"sizes differ: {found} (height, width); {'store both as maps' if listed else way}"
 
 
 def _check_kernel(

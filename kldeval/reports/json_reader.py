@@ -37,6 +37,7 @@ from kldeval.reports.documents import (
     Ways,
 )
 from kldeval.reports.identification import IDENTIFY_SCHEMA
+from kldeval.reports.other_files import named_instead, refuse_rows
 from kldeval.reports.rows import ROWS_SCHEMA
 from kldeval.settings.signature import combined
 from kldeval.urls import is_url
@@ -171,24 +172,13 @@ def decode(path: str | os.PathLike[str]) -> object:
         return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_number, parse_float=_finite)
     except OSError as error:
         here = "documents are read from files on this machine: copy it" if is_url(Path(path)) else ""
+        if Path(path).is_dir():
+            here = "it is a folder; name a saved report, which is one file (.json)"
         msg = f"cannot read {printable(path)}: {here or why(error)}"
         raise UsageProblem(msg) from error
     except (ValueError, RecursionError) as error:
-        msg = f"{printable(str(path))} is not JSON: {error}"
+        msg = named_instead(Path(path)) or f"{printable(str(path))} is not JSON: {error}"
         raise UsageProblem(msg) from error
-
-
-def refuse_rows(path: Path) -> None:
-    """Refuse what `--output-dir` writes: rows without what a report says of them.
-
-    Raises:
-        UsageProblem: saying what to read instead.
-    """
-    if path.suffix == ".parquet" or (path.is_dir() and any(path.glob("part-*.parquet"))):
-        what = f"{printable(str(path))} holds rows, not a report"
-        reading = "rows are read by pyarrow, pandas, Polars or DuckDB"
-        msg = f"{what}: name the report of that run (--output report.json beside --output-dir); {reading}"
-        raise UsageProblem(msg)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kldeval.dataclass import dataclass
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, printable
 from kldeval.grammar import unknown
 from kldeval.packages import check_package
 from kldeval.reports.documents import Report
@@ -153,9 +153,11 @@ def writer_for(path: str | os.PathLike[str], *, of_audits: bool = False) -> Writ
     known = suffixes(of_audits=of_audits)
     suffix = PurePath(path).suffix.lower()
     if suffix not in known:
-        found = f"the suffix {suffix}" if suffix else "no suffix"
-        format_ = "no format of an audit" if of_audits else "no format"
-        msg = f"cannot write {PurePath(path)}: {found} stands for {format_}; known: {', '.join(sorted(known))}"
+        if suffix:
+            why = f"the suffix {suffix} stands for no format{' of an audit' * of_audits}"
+        else:
+            why = f"no suffix says its format; name it {printable(f'{path}.json')} or the like"
+        msg = f"cannot write {printable(path)}: {why}; known: {', '.join(sorted(known))}"
         raise UsageProblem(msg)
     name = known[suffix]
     return BINARY[name] if FORMATS[name].info.is_binary else WRITERS[name]

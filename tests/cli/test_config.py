@@ -314,3 +314,46 @@ def test_a_named_file_that_holds_nothing(name: str, message: str) -> None:
     config("[project]\n", "pyproject.toml")
     outcome = kldeval("good", "gt", "--config", name)
     assert (outcome.code, outcome.out, outcome.err) == (2, "", f"kldeval: {message}\n")
+
+
+WRONG = {
+    "norm": "rubbish",
+    "jobs": "zero",
+    "limit": "0",
+    "metric": "kld,nope",
+    "eps": "x",
+    "shard": "9/2",
+    "fail-if": "kld>>",
+    "format": "xx",
+    "convention": "zz",
+    "mask": "nothere",
+    "precision": "99",
+    "device": "abc",
+    "annotate": "gitlab",
+    "key": "x",
+}
+
+
+@pytest.mark.parametrize("flag", WRONG)
+def test_a_wrong_value_is_told_with_where_it_stands(flag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is none of the command line that somebody looks at; there the message is as it was."""
+    maps, value = ("good", "gt"), WRONG[flag]
+    typed = kldeval(*maps, f"--{flag}", value)
+    message = typed.err.removeprefix("kldeval: ")
+    assert (typed.code, typed.err.count("\n")) == (2, 1)
+    (tmp_path / "own.toml").write_text(f"{flag} = '{value}'\n")
+    assert kldeval(*maps, "--config", "own.toml").err == f"kldeval: own.toml: {flag}: {message}"
+    (tmp_path / "kldeval.toml").write_text(f"{flag} = '{value}'\n")
+    assert kldeval(*maps).err == f"kldeval: kldeval.toml: {flag}: {message}"
+    assert kldeval(*maps, f"--{flag}", value).err == typed.err
+    (tmp_path / "kldeval.toml").unlink()
+    variable = f"KLDEVAL_{flag.upper().replace('-', '_')}"
+    monkeypatch.setenv(variable, value)
+    assert kldeval(*maps) == typed.__class__(2, "", f"kldeval: {variable}: {message}")
+
+
+def test_what_is_wrong_elsewhere_is_not_said_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KLDEVAL_NORM", "sum-to-one")
+    monkeypatch.setenv("KLDEVAL_LIMIT", "2")
+    assert kldeval("nowhere", "gt").err.startswith("kldeval: nowhere does not exist")
+    assert kldeval("nowhere", "gt", "-m", "nope").err.startswith("kldeval: unknown metric 'nope'")

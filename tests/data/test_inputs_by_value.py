@@ -484,6 +484,33 @@ def test_matplotlibs_jet_is_jet() -> None:
     assert "the colours of jet," in refused("pred.png", "gt.png")
 
 
+@pytest.mark.parametrize("place", [(0,), (1,), (2,), (1, 2), (0, 2)])
+@pytest.mark.parametrize("peak", [255, 80])
+def test_shades_of_one_colour_are_no_colour_map(place: tuple[int, ...], peak: int) -> None:
+    """The dark end of hot is such, too; the rule that is named takes the map."""
+    grey, names = np.rint(smooth() * (peak / 255)).astype(np.uint8), ("blue", "green", "red")
+    picture = np.zeros((*grey.shape, 3), np.uint8)
+    picture[..., list(place)] = grey[..., None]
+    cv2.imwrite("pred.png", picture)
+    cv2.imwrite("grey.png", grey)
+    cv2.imwrite("gt.png", smooth(14))
+    told = refused("pred.png", "gt.png")
+    channels = " and ".join(names[one] for one in place)
+    assert f"the map stands in its {channels} channel" in told
+    rule = told.partition("--color ")[2].partition(" ")[0]
+    assert rule == ("first" if 2 in place else "mean")
+    metrics = ("--metric", "kld,cc,sim") if rule == "mean" else ("--metric", "kld,cc,sim,mse,mae")
+    found = score("pred.png", "gt.png", *metrics, "--color", rule)
+    assert found == pytest.approx(score("grey.png", "gt.png", *metrics), rel=1e-12)
+
+
+def test_a_map_in_the_alpha_is_told() -> None:
+    flat = np.full((*smooth().shape, 3), 255, np.uint8)
+    cv2.imwrite("pred.png", np.dstack([flat, smooth()]))
+    cv2.imwrite("gt.png", smooth(14))
+    assert "the map stands in its alpha alone" in refused("pred.png", "gt.png")
+
+
 def test_a_photograph_is_no_colour_map() -> None:
     rng = np.random.default_rng(15)
     photograph = cv2.GaussianBlur(rng.random((60, 80, 3)), (0, 0), 3)

@@ -83,12 +83,17 @@ def test_the_last_suffix_in_any_case_names_the_format(path: str, name: str, tmp_
 
 
 @pytest.mark.parametrize(
-    ("path", "found"), [("out/a.xlsx", "the suffix .xlsx"), ("report", "no suffix"), (".json", "no suffix")]
+    ("path", "found"),
+    [
+        ("out/a.xlsx", "the suffix .xlsx stands for no format"),
+        ("report", "no suffix says its format; name it report.json or the like"),
+        (".json", "no suffix says its format; name it .json.json or the like"),
+    ],
 )
 def test_an_unknown_suffix_is_refused_with_the_known_ones(path: str, found: str) -> None:
     known = ".csv, .htm, .html, .json, .jsonl, .markdown, .md, .ndjson, .parquet, .tex, .tsv, .txt"
     outcome = kldeval("sample_data/careful", "sample_data/gt", "-o", path)
-    message = f"kldeval: cannot write {path}: {found} stands for no format; known: {known}\n"
+    message = f"kldeval: cannot write {path}: {found}; known: {known}\n"
     assert (outcome.code, outcome.out, outcome.err) == (2, "", message)
 
 

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+ROWS = frozenset({"per_map", "worst"})
+"""What formats heed that have a row per map."""
+
+FULL = ROWS | {"intervals", "std", "signatures"}
+"""What formats heed that hold all that is known."""
+
+TABLES = FULL | {"precision"}
+"""What formats heed that are tables for people."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format(Info):
     """What is known of a format beside the function that writes it, of a document and `writers.page.Options`.
@@ -27,6 +37,7 @@ class Format(Info):
         is_binary: only a file can hold it.
         of_audits: an audit can be written in it.
         package: it needs one, which the extra of its name installs.
+        heeds: the options of how documents look that do something in it, or whose wish it grants in any case.
     """
 
     suffixes: tuple[str, ...] = ()
@@ -35,6 +46,7 @@ class Format(Info):
     is_binary: bool = False
     of_audits: bool = True
     package: str = ""
+    heeds: frozenset[str] = frozenset()
 
 
 FORMATS: Registry[Callable[[Any, Any], Any], Format] = Registry("format", Format, package=__name__)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.writers.formats import FORMATS, Format
+from kldeval.writers.formats import FORMATS, ROWS, Format
 
 if TYPE_CHECKING:
     from kldeval.writers import Document
     from kldeval.writers.page import Options
 
 
-@FORMATS.add("csv", Format(suffixes=(".csv",)))
+@FORMATS.add("csv", Format(suffixes=(".csv",), heeds=ROWS))
 def write_comma_separated(document: Document, options: Options) -> str:
     """Rows of values between commas."""
     from kldeval.writers.delimited import write_csv
@@ -19,7 +19,7 @@ def write_comma_separated(document: Document, options: Options) -> str:
     return write_csv(document, options)
 
 
-@FORMATS.add("tsv", Format(suffixes=(".tsv",)))
+@FORMATS.add("tsv", Format(suffixes=(".tsv",), heeds=ROWS))
 def write_tab_separated(document: Document, options: Options) -> str:
     """Rows of values between tabs."""
     from kldeval.writers.delimited import write_tsv

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.writers.formats import FORMATS, Format
+from kldeval.writers.formats import FORMATS, FULL, Format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,15 @@ def draw_page(page: Page, facts: Mapping[str, object], charts: Sequence[Chart]) 
     return write_page(page, facts, charts)
 
 
-@FORMATS.add("html", Format(suffixes=(".html", ".htm"), package="jinja2", draws_page=draw_page))
+@FORMATS.add(
+    "html",
+    Format(
+        suffixes=(".html", ".htm"),
+        package="jinja2",
+        draws_page=draw_page,
+        heeds=FULL | {"precision", "html_maps", "stimuli"},
+    ),
+)
 def write_html(document: Document, options: Options) -> str:
     """One self-contained file with charts and pictures."""
     from kldeval.writers.html import write

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kldeval.writers.formats import FORMATS, Format
+from kldeval.writers.formats import FORMATS, FULL, ROWS, Format
 
 if TYPE_CHECKING:
     from kldeval.writers import Document
     from kldeval.writers.page import Options
 
 
-@FORMATS.add("json", Format(suffixes=(".json",)))
+@FORMATS.add("json", Format(suffixes=(".json",), heeds=FULL | {"digests"}))
 def write_json(document: Document, options: Options) -> str:
     """The whole document at full precision."""
     from kldeval.writers.json import write
@@ -19,7 +19,7 @@ def write_json(document: Document, options: Options) -> str:
     return write(document, options)
 
 
-@FORMATS.add("jsonl", Format(suffixes=(".jsonl", ".ndjson"), of_audits=False))
+@FORMATS.add("jsonl", Format(suffixes=(".jsonl", ".ndjson"), of_audits=False, heeds=ROWS))
 def write_json_lines(document: Document, options: Options) -> str:
     """A line for each map."""
     from kldeval.writers.json import write_lines
