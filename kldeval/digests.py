@@ -1,4 +1,4 @@
-"""Digests of files, and how to tell that a file has not changed without reading it again."""
+"""Digests and keys of files, and how to tell that a file has not changed without reading it again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Token
 
+    from blake3 import blake3
     from typing_extensions import Buffer
+
+    Hash = hashlib._Hash | blake3  # noqa: SLF001 - the class has no other name in Python 3.11
 
 
 BLOCK = 1 << 22
@@ -148,12 +151,12 @@ def kept_by(path: Path | str) -> Kept | None:
     return Kept(stamp, now.key if stamp == ABSENT or not is_settled(stamp, now.began_ns) else "")
 
 
-NOTED: ContextVar[dict[str, str] | None] = ContextVar("the digests of what is read", default=None)
+NOTED: ContextVar[dict[str, str] | None] = ContextVar("the keys of what is read", default=None)
 """Where what is read whole is noted, where anybody wants to know."""
 
 
 class Noting:
-    """Gives the SHA-256 of what readers read whole while it is entered, by path; none of what they read in parts.
+    """Gives the keys (`file_key`) of what readers read whole while it is entered, by path, and of nothing else.
 
     So what is read is known by its contents without being read again, and what was decoded is what is known. There is
     one for every pair, so it is no generator, which would cost five times as much.
@@ -172,38 +175,63 @@ class Noting:
         NOTED.reset(self._token)
 
 
-@cache
-def _sha256() -> Callable[[Buffer], hashlib._Hash]:
-    """The SHA-256 of `hashlib`, which is imported when it is first asked for: it loads OpenSSL."""
-    from hashlib import sha256
-
-    return sha256
-
-
 def note(path: str, *parts: Buffer) -> None:
-    """Tell whoever wants to know that the file at `path` was read, whole, and held these `parts`."""
+    """Tell whoever wants to know that the file at `path` was read, whole, and held these `parts`, each of bytes."""
     noted = NOTED.get()
-    if noted is None:
-        return
-    digest = _sha256()(parts[0])
+    if noted is not None:
+        noted[path] = key_of(*parts)
+
+
+@cache
+def key_hash() -> Callable[[Buffer], Hash]:
+    """BLAKE3 of what it is given, to be updated; in this thread alone, since others have pairs of their own."""
+    from blake3 import blake3
+
+    return partial(blake3, max_threads=1)
+
+
+def _sha256(data: Buffer) -> Hash:
+    from hashlib import sha256  # when it is first asked for: it loads OpenSSL
+
+    return sha256(data)
+
+
+def key_of(*parts: Buffer) -> str:
+    """The BLAKE3 of parts of bytes, one after the other, 64 hexadecimal digits: what a cache knows contents by."""
+    found = key_hash()(parts[0])
     for part in parts[1:]:
-        digest.update(part)
-    noted[path] = digest.hexdigest()
+        found.update(part)
+    return found.hexdigest()
+
+
+def file_key(path: Path) -> str:
+    """What a cache knows the contents of a file by, and nobody is told: BLAKE3, four times as fast as `file_digest`.
+
+    Raises:
+        OSError: as `file_digest`.
+    """
+    return _of_file(path, key_hash())
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a regular file's contents, 64 hexadecimal digits; of a zarr store that of all its files by name.
+    """What users are told of a file's contents, as `sha256sum` prints it: 64 hexadecimal digits.
+
+    Of a header with its values in another file, and of a zarr store, it is that of the digests of all their files.
 
     Raises:
-        OSError: it cannot be read, or is neither.
+        OSError: it cannot be read, or is neither a regular file nor a store.
     """
-    found = _sha256()(b"")
+    return _of_file(path, _sha256)
+
+
+def _of_file(path: Path, begin: Callable[[Buffer], Hash]) -> str:
+    found = begin(b"")
     beside = values_file(path)
     if beside is not None and beside != path:
-        found.update(f"{file_digest(beside)}\0".encode())
+        found.update(f"{_of_file(beside, begin)}\0".encode())
     if is_store(path):
         for part in sorted(one for one in path.rglob("*") if one.is_file()):
-            found.update(f"{part.relative_to(path).as_posix()}\0{file_digest(part)}\0".encode())
+            found.update(f"{part.relative_to(path).as_posix()}\0{_of_file(part, begin)}\0".encode())
         return found.hexdigest()
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size

@@ -10,11 +10,15 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kldeval._version import __version__
+from kldeval.digests import key_hash
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _ALWAYS = {"opencv": "cv2", "scipy": "scipy"}
 _RECORD = ".dist-info"
@@ -84,31 +88,30 @@ def arithmetic() -> str:
     Where it agrees two machines give the same bytes; where it does not, numbers differ by 1e-12 at most. numpy chooses
     among instructions (AVX2, AVX-512, NEON) that round differently: `NPY_DISABLE_CPU_FEATURES` shows it.
     """
-    found = _sha256()
+    found = bytearray()
     for dtype in (np.float64, np.float32):
         x = np.arange(1, 1026).astype(dtype) / np.asarray(129, dtype)
         parts = (np.log(x), np.exp(-x), np.dot(x, np.sqrt(x)), x.sum(), (x[:992].reshape(31, 32) / x[3]).sum(axis=0))
         for part in parts:
-            found.update(np.asarray(part).tobytes())
-    digest: str = found.hexdigest()
-    return digest[:DIGITS]
+            found += np.asarray(part).tobytes()
+    return sha256_of(found)[:DIGITS]
 
 
-def _sha256() -> Any:
-    """A SHA-256 of Python's own module, as its `random` takes it: `hashlib` loads OpenSSL, which takes milliseconds."""
-    with suppress(ImportError):
-        return import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256()
-    from hashlib import sha256
-
-    return sha256()
+def sha256_of(data: Buffer) -> str:
+    """The SHA-256 of some kilobytes, by the module that `random` takes: `hashlib` loads OpenSSL, for milliseconds."""
+    sha256: Any
+    try:
+        sha256 = import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256
+    except ImportError:
+        from hashlib import sha256
+    digest: str = sha256(data).hexdigest()
+    return digest
 
 
 @cache
-def source_digest() -> str:
-    """The SHA-256 of this package's own source, which may differ where the version is the same."""
-    from hashlib import sha256
-
-    found = sha256()
+def source_key() -> str:
+    """What a cache knows this package's own source by, which may differ where the version is the same."""
+    found = key_hash()(b"")
     package = str(Path(__file__).parent)
     for folder, below, names in os.walk(package):
         below[:] = sorted(name for name in below if name != "__pycache__")

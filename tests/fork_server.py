@@ -56,13 +56,29 @@ OFTEN = (
 )
 """What many runs import, beside the program itself."""
 
+OF_URLS = ("aiohttp", "fsspec.implementations.http", "s3fs")
+"""What runs import whose maps live elsewhere, where it is installed."""
+
 LATE = ("kldeval/__main__", "kldeval/torch/", "kldeval/scoring/tensors", "kldeval/executors/dask")
 """What runs when it is imported, and what imports torch or distributed, which takes seconds."""
 
 OBEYED = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
 """The variables of Python that a fork obeys."""
 
-AT_START = ("PYTHON", "LC_", "LANG", "LD_", "OMP_", "OPENBLAS_", "MKL_", "OPENCV_", "MALLOC_", "GLIBC_", "COVERAGE_")
+AT_START = (
+    "PYTHON",
+    "LC_",
+    "LANG",
+    "LD_",
+    "OMP_",
+    "OPENBLAS_",
+    "MKL_",
+    "OPENCV_",
+    "MALLOC_",
+    "GLIBC_",
+    "COVERAGE_",
+    "SSL_CERT_",
+)
 """How the names of variables begin that are read when Python or a library starts."""
 
 FILTERS = ("default", "error", "always", "module", "once", "ignore")
@@ -115,6 +131,9 @@ def import_what_runs_need() -> None:
     own = [".".join(path.parts).removesuffix(".__init__") for path in paths if not path.as_posix().startswith(LATE)]
     for name in (*OFTEN, *own):
         importlib.import_module(name)
+    for name in OF_URLS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def run_once() -> None:

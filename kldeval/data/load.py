@@ -113,14 +113,14 @@ class Reading:
 class Loaded:
     """One map as its file stores it, and made grey.
 
-    `stamp` is what its file had before it was read, where that was asked, and `digest` that of its contents then, where
-    the stamp alone cannot tell that they stay the same.
+    `stamp` is what its file had before it was read, where that was asked, and `key` what a cache knows by what it held
+    then.
     """
 
     stored: Stored
     grey: Array
     stamp: Stamp | None = None
-    digest: str = ""
+    key: str = ""
     volume: tuple[int, ...] = ()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from kldeval.data.frames import have_frames, with_frames_read
 from kldeval.data.load import Loaded, Reading, in_order_of, load_map, load_pair, reading_for
 from kldeval.data.nodata import check_tags
-from kldeval.data.readers.members import contents_digest, held, is_elsewhere
+from kldeval.data.readers.members import contents_key, held, is_elsewhere
 from kldeval.data.readers.numpy_files import is_mapped
 from kldeval.data.readers.stored import Limits
 from kldeval.data.volumes import PLANE
@@ -105,7 +105,7 @@ class NotSaved(NamedTuple):
 class PairWork(Protocol[Begun, Found]):
     """What is done with the maps of each pair: begun one by one, and finished for many at once.
 
-    Work that looks `ahead` at the pairs of some tasks, all together, is given ground truths with their digests.
+    Work that looks `ahead` at the pairs of some tasks, all together, is given ground truths with their keys.
     """
 
     def begin(self, model: str, pair: Pair, gt: Loaded | None, *, is_first: bool) -> Begun | Failure:
@@ -252,21 +252,17 @@ class Decoding:
 
 
 def _ground_truth(pair: Pair, reading: Reading, *, is_noted: bool) -> Loaded:
-    """The ground truth of several predictions, with what tells whether its file is the same later.
-
-    `is_noted`: the digest of what is read is wanted, too.
-    """
+    """The ground truth of several predictions; `is_noted`: with what tells whether its file is the same later."""
     reading = reading_for(pair, reading)
-    if isinstance(pair.gt, MapInMemory):
+    if not is_noted or isinstance(pair.gt, MapInMemory):
         return load_map(pair.gt, reading, pair.place)
     stamp = stamp_of(pair.gt.path if isinstance(pair.gt, Member) else pair.gt)
-    is_young = stamp is not None and stamp != ABSENT and not is_settled(stamp)
-    digest = contents_digest(pair.gt, Limits(**reading.bounds)) if is_young and pair.place is None else ""
-    if is_noted and not is_young:
-        with Noting() as read:
-            loaded = load_map(pair.gt, reading, pair.place)
-        return replace(loaded, stamp=stamp, digest=read.get(str(pair.gt), ""))
-    return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, digest=digest)
+    if stamp is not None and stamp != ABSENT and not is_settled(stamp):
+        key = contents_key(pair.gt, Limits(**reading.bounds)) if pair.place is None else ""
+        return replace(load_map(pair.gt, reading, pair.place), stamp=stamp, key=key)
+    with Noting() as read:
+        loaded = load_map(pair.gt, reading, pair.place)
+    return replace(loaded, stamp=stamp, key=read.get(str(pair.gt), ""))
 
 
 def both_loaded(pair: Pair, gt: Loaded | None, reading: Reading) -> tuple[Loaded, Loaded]:

@@ -15,9 +15,10 @@ import tarfile
 import time
 import zipfile
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from multiprocessing import get_context
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -141,7 +142,7 @@ def test_what_is_scored_is_not_read_again_to_be_known(
     monkeypatch.setattr("kldeval.digests.SETTLED_NS", 0)
     paths = [*seen.maps] if models == 1 else [second_model(seen), *seen.maps]
     time.sleep(0.005)
-    again = recorded(monkeypatch, "kldeval.data.readers.members.file_digest")
+    again = recorded(monkeypatch, "kldeval.data.readers.members.file_key")
     noted = recorded(monkeypatch, "kldeval.data.readers.files.note")
     run(*paths, "--cache", seen.root / "cache")
     assert again == []
@@ -465,9 +466,9 @@ FIXATIONS = {"rows": [1, 2], "cols": [3, 4], "counts": [1, 2], "durations": [0.1
 
 
 @pytest.mark.parametrize("field", [*FIXATIONS, "shape", "observers", "dtype"])
-def test_every_field_of_fixations_is_part_of_their_digest(field: str) -> None:
+def test_every_field_of_fixations_is_part_of_their_key(field: str) -> None:
     """Also how wide their numbers are: the same bytes are other values there."""
-    digest, kind = (resolve_name(f"kldeval.{name}") for name in ("engine.cache.fixations_digest", "records.Fixations"))
+    key, kind = (resolve_name(f"kldeval.{name}") for name in ("engine.cache.fixations_key", "records.Fixations"))
     arrays = {name: np.array(values) for name, values in FIXATIONS.items()}
     fixations = kind(**arrays, shape=(9, 9), observers=("ann", "bob"))
     if field == "dtype":
@@ -476,26 +477,37 @@ def test_every_field_of_fixations_is_part_of_their_digest(field: str) -> None:
         other = replace(fixations, **{field: arrays[field][::-1]})
     else:
         other = replace(fixations, **{field: {"shape": (9, 8), "observers": ("ann", "eve")}[field]})
-    assert digest(fixations) == digest(replace(fixations))
-    assert digest(other) != digest(fixations)
+    assert key(fixations) == key(replace(fixations))
+    assert key(other) != key(fixations)
 
 
-def test_values_beside_a_header_are_part_of_the_row(tmp_path: Path, known_by: str) -> None:
+@pytest.mark.parametrize("role", ["pred", "gt", "mask", "weights", "baseline", "fixations", "other-map"])
+def test_values_beside_a_header_are_part_of_the_row(tmp_path: Path, role: str, known_by: str) -> None:
+    """Whatever the map is for."""
     del known_by
-    for side, seed in (("pred", 1), ("gt", 2)):
-        (tmp_path / side).mkdir()
-        header = "NRRD0005\ntype: double\ndimension: 2\nsizes: 6 5\nencoding: raw\nendian: little\ndata file: a.raw\n\n"
-        (tmp_path / side / "a.nhdr").write_text(header)
-        (tmp_path / side / "a.raw").write_bytes(np.random.default_rng(seed).random(30).tobytes())
-    maps = (tmp_path / "pred", tmp_path / "gt")
-    first = run(*maps, "--cache", tmp_path / "cache")
-    values = tmp_path / "pred" / "a.raw"
+    metric = {"baseline": "ig", "fixations": "nss", "other-map": "auc-shuffled"}.get(role, "kld")
+    roles = ["pred", "gt", *(["fixations"] if metric != "kld" else []), role]
+    header = "NRRD0005\ntype: double\ndimension: 2\nsizes: 6 5\nencoding: raw\nendian: little\ndata file: a.raw\n\n"
+    for seed, folder in enumerate(dict.fromkeys(roles)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.nhdr").write_text(header)
+        (tmp_path / folder / "a.raw").write_bytes(values_of(seed, folder))
+    named = [word for folder in dict.fromkeys(roles[2:]) for word in (f"--{folder}", tmp_path / folder)]
+    words = [tmp_path / "pred", tmp_path / "gt", "-m", metric, *(named if role not in {"pred", "gt"} else [])]
+    first = run(*words, "--cache", tmp_path / "cache")
+    values = tmp_path / role / "a.raw"
     before = values.stat()
-    values.write_bytes(np.random.default_rng(3).random(30).tobytes())
+    values.write_bytes(values_of(9, role))
     os.utime(values, ns=(before.st_atime_ns, before.st_mtime_ns))
-    cached = run(*maps, "--cache", tmp_path / "cache")
-    assert cached == run(*maps)
+    cached = run(*words, "--cache", tmp_path / "cache")
+    assert cached == run(*words)
     assert cached != first
+
+
+def values_of(seed: int, role: str) -> bytes:
+    """Of a map that marks pixels 0 and 1."""
+    values = np.random.default_rng(seed).random(30)
+    return (1.0 * (values > 0.5) if role in {"mask", "fixations", "other-map"} else values).tobytes()
 
 
 def test_ground_truths_of_others_change_reference_rows(tmp_path: Path) -> None:
@@ -669,7 +681,7 @@ def test_another_form_of_rows_has_rows_of_its_own(
     assert len(scored.names) == 3
 
 
-@pytest.mark.parametrize("what", ["arithmetic", "source_digest"])
+@pytest.mark.parametrize("what", ["arithmetic", "source_key"])
 def test_other_arithmetic_or_another_kldeval_has_rows_of_its_own(
     seen: LookedAt, what: str, scored: Scored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -979,3 +991,38 @@ def test_rows_are_looked_up_some_at_a_time(seen: LookedAt, scored: Scored, monke
     assert run(*seen.maps, "--cache", seen.root / "cache") == new
     assert first.stem not in scored.names
     assert len(scored.names) == len(list((seen.root / "pred").iterdir())) - 2
+
+
+def test_users_are_told_of_files_by_sha256_and_rows_are_known_by_another_hash(seen: LookedAt, known_by: str) -> None:
+    """Neither where both are asked for at once, in either order."""
+    del known_by
+    words = (*seen.maps, "--digests")
+    told = json.loads(run(*words).out)["provenance"]["inputs"]["digests"]
+    for side, folder in zip(("pred", "gt"), seen.maps, strict=True):
+        assert told[side] == {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    for _ in range(2):
+        assert json.loads(run(*words, "--cache", seen.root / "cache").out)["provenance"]["inputs"]["digests"] == told
+    lines = "".join(path.read_text() for path in segments(seen.root))
+    assert not [digest for side in told.values() for digest in side.values() if digest in lines]
+
+
+@pytest.mark.parametrize("dtype", ["f2", "<f4", ">f4", "f8", ">f8", "u1", "u2", "?"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_every_kind_of_array_is_known_again(
+    tmp_path: Path, dtype: str, order: Literal["C", "F"], scored: Scored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the bytes that were decoded, and by those that are read to be compared."""
+    for side, seed in (("pred", 1), ("gt", 2)):
+        (tmp_path / side).mkdir()
+        values = np.random.default_rng(seed).integers(0, 2, (6, 5))
+        np.save(tmp_path / side / "a.npy", np.asarray(values, dtype=dtype, order=order))
+    words = (tmp_path / "pred", tmp_path / "gt", "-m", "sim", "--cache", tmp_path / "cache")
+    monkeypatch.setattr("kldeval.digests.SETTLED_NS", 0)
+    time.sleep(0.005)
+    first = run(*words)
+    scored.names.clear()
+    for side in ("pred", "gt"):
+        os.utime(tmp_path / side / "a.npy")
+    monkeypatch.setattr("kldeval.digests.SETTLED_NS", 2_000_000_000)
+    assert run(*words) == first
+    assert scored.names == []

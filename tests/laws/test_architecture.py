@@ -61,7 +61,20 @@ LAYERS = (
 )
 """The rooms from the command line down: a room imports from those below it, and from its own."""
 
-LATE = {"cv2", "h5py", "jinja2", "matplotlib", "ot", "pandas", "pyarrow", "rich", "scipy", "torch", "torchmetrics"}
+LATE = {
+    "blake3",
+    "cv2",
+    "h5py",
+    "jinja2",
+    "matplotlib",
+    "ot",
+    "pandas",
+    "pyarrow",
+    "rich",
+    "scipy",
+    "torch",
+    "torchmetrics",
+}
 """What a plain run does not need, so that only the functions that use it import it."""
 
 MOST_LINES, MOST_BODY_LINES = 600, 40

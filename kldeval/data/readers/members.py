@@ -11,7 +11,7 @@ import numpy as np
 
 from kldeval.data.readers.files import refusals
 from kldeval.data.readers.stored import unreadable
-from kldeval.digests import file_digest, kept_by
+from kldeval.digests import file_key, kept_by, key_of
 from kldeval.errors import KldevalError, MapProblem
 from kldeval.memory import BytesInMemory, MapInMemory, Member
 from kldeval.suffixes import is_store
@@ -72,8 +72,8 @@ def _contents(member: Member, limits: Limits) -> MapInMemory | BytesInMemory:
     return _read.__wrapped__(member, limits, by) if by is None else _read(member, limits, by)
 
 
-def contents_digest(path: Path | Member, limits: Limits, *, is_fresh: bool = False) -> str:
-    """The SHA-256 of what is read of a map: of a file its bytes, of a member its own.
+def contents_key(path: Path | Member, limits: Limits, *, is_fresh: bool = False) -> str:
+    """What a cache knows by what is read of a map: the BLAKE3 of the bytes of a file, of a member of its own.
 
     `is_fresh`: what is kept of a file for its next member does not count; what a member holds is what it is.
 
@@ -82,17 +82,15 @@ def contents_digest(path: Path | Member, limits: Limits, *, is_fresh: bool = Fal
         UnreadableMap, MissingDependency: as `fetched`.
     """
     if not isinstance(path, Member):
-        return file_digest(path)
-    from hashlib import sha256
-
+        return file_key(path)
     found = _read.__wrapped__(path, limits, None) if is_fresh and path.held is None else fetched(path, limits)
     if isinstance(found, BytesInMemory):
-        return sha256(found.data).hexdigest()
+        return key_of(found.data)
     if not isinstance(found, MapInMemory):
         raise unreadable(path, "it has no contents")
     array = np.ascontiguousarray(found.array)
     said = repr((array.dtype.str, array.shape, found.nodata, found.grid)).encode("utf-8", "surrogatepass")
-    return sha256(said + array.tobytes()).hexdigest()
+    return key_of(said, array.tobytes())
 
 
 @lru_cache(maxsize=2)

@@ -91,7 +91,7 @@ def read_npy(path: MapContents, _key: str | None, limits: Limits, shapes: Shapes
             if NOTED.get() is not None:
                 at = size - values.nbytes
                 file.seek(0)
-                note(str(path), file.read(at), values.data)
+                note(str(path), file.read(at), values.view(np.uint8).data)
         else:
             values = np.memmap(path, layout.dtype, "r", file.tell())
     return Stored(_native(values, layout, meant))
