@@ -73,9 +73,6 @@ def resampling_from(options: ResamplingOptions) -> Resampling:
 OF_SEVERAL = {"sort": "orders", "intervals": "is of the differences of", "std": "is shown of"}
 """The options of several models, and what each does with them."""
 
-DRAWN = {"resamples": "is of the intervals and tests of", "seed": "is of the draws for"}
-"""Those that single models share where intervals are asked for."""
-
 
 def check_several(options: OptionGroup, n_models: int) -> None:
     """Refuse of a single model what is about several.
@@ -87,11 +84,9 @@ def check_several(options: OptionGroup, n_models: int) -> None:
     from kldeval.errors import UsageProblem
 
     given = vars(options)
-    draws = rank("confidence") or given.get("baselines") or given.get("signature")
-    idle = {**OF_SEVERAL, **({} if draws else DRAWN)}
-    for name, does in idle.items():
-        if n_models == 1 and given.get(name) is not None and rank(name) == ON_COMMAND_LINE:
-            way = "; --confidence gives the intervals of its means" if name in ("intervals", *DRAWN) else ""
+    for name, does in OF_SEVERAL.items():
+        if n_models == 1 and given.get(name) and rank(name) == ON_COMMAND_LINE:
+            way = "; --confidence gives the intervals of its means" if name == "intervals" else ""
             msg = f"--{name} {does} several models, and here is one: leave it out{way}"
             raise UsageProblem(msg)
 

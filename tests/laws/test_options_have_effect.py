@@ -32,6 +32,7 @@ NEEDLESS = {
     **dict.fromkeys(
         ("per_map", "worst", "intervals", "std", "signatures"), "is granted by a format that holds everything"
     ),
+    **dict.fromkeys(("resamples", "seed"), "says how intervals are drawn, of which a report of one model has none"),
     "exclude": "leaves out what is not there",
     "picture": "needs a terminal",
 }
@@ -208,7 +209,6 @@ def test_what_gives_way_is_refused_by_name(root: Path) -> None:
         "--html-maps 3": "--html-maps has no effect in table: it is of html",
         "--digests": "--digests has no effect in table: it is of json",
         "--std": "--std is shown of several models, and here is one",
-        "--seed 3": "--seed is of the draws for several models, and here is one",
         "--missing uniform --allow-missing": "--allow-missing leaves out",
     }
     for text, message in pairs.items():
