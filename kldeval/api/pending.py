@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.dataclass import NamedTuple
-from kldeval.digests import ABSENT, ELSEWHERE, Stamp, crc32_function, file_digest, is_settled, stamp_of
+from kldeval.digests import ABSENT, ELSEWHERE, Stamp, crc32_function, file_key, is_settled, stamp_of
 from kldeval.errors import UsageProblem
 from kldeval.memory import MapInMemory
 
@@ -105,6 +105,6 @@ def _digest(path: Path, stamp: Stamp | None) -> str:
     if stamp in (None, ABSENT, ELSEWHERE) or is_settled(stamp):
         return ""
     try:
-        return file_digest(path)
+        return file_key(path)
     except OSError:
         return ""
