@@ -25,7 +25,6 @@ KINDS = (
 LARGEST_TEXT = 2**30
 """Bytes of a table, a document or a configuration: 1 GiB, room for a report of a million maps."""
 
-
 AT_ONCE = 2**20
 """Bytes that are read at once; few texts are longer."""
 
@@ -79,9 +78,8 @@ def read_bounded(file: BinaryIO, most: int = LARGEST_TEXT) -> bytes:
     Raises:
         OSError: it holds more, or cannot be read.
     """
-    data = file.read(
-        min(most + 1, AT_ONCE)
-    )  # what is asked for at once is taken from the system, however short the file
+    # what is asked for at once is taken from the system, however short the file
+    data = file.read(min(most + 1, AT_ONCE))
     if len(data) == AT_ONCE:
         data += file.read(most + 1 - len(data))
     if len(data) > most:

@@ -22,8 +22,8 @@ _QUERY = re.compile(r"([?&#;])([^=&#;]*)(=?)([^&#;]*)")
 _SECRET = re.compile(r"sig|token|secret|key|passw|pwd|auth|credential|policy|session|jwt|access|ticket", re.IGNORECASE)
 """What the name of a parameter holds whose value lets others in."""
 
-LONG, SHORT = 20, 4
-"""A value of so many characters may let others in, whatever it is called; a shorter one than the last is no secret."""
+LONG = 20
+"""A value of so many characters may let others in, whatever it is called, and is like no word or number of ours."""
 
 URL = re.compile(r"^[a-z][a-z0-9+._-]+:/{1,3}(?=[^/])")
 """How a URL begins, with or without its second slash; a drive of Windows has one letter.
@@ -63,20 +63,29 @@ def _note_credentials(url: str) -> None:
     user = _USER.match(url)
     if user and (":" in user[2] or user[1] in _OF_THE_WEB):
         _INSTEAD[f"{user[2]}@"] = f"{MASK}@"
-        _hide(user[2], user[2].partition(":")[2])
+        _hide(user[2])
+        name, colon, secret = user[2].partition(":")
+        _hide(secret.partition("/")[0], f"{name}{colon}" if name else "")  # libraries take the rest for a path
+        _hide(secret)
     for mark, name, equals, value in _QUERY.findall(url[url.find("?") :] if "?" in url else url[url.find("#") :]):
-        if mark and not equals and len(name) >= LONG:
+        if mark and not equals:
             _hide(name)
         elif _SECRET.search(name) or len(value) >= LONG:
-            _hide(value)
+            _hide(value, f"{mark}{name}=")
 
 
-def _hide(*secrets: str) -> None:
+def _hide(secret: str, after: str = "") -> None:
+    """Show a text no more where it stands `after` another, and anywhere if it is long.
+
+    A short one may stand anywhere for itself: a number of a table, a word of a message.
+    """
     from urllib.parse import unquote
 
-    for secret in secrets:
-        if len(secret) >= SHORT:
-            _INSTEAD[secret] = _INSTEAD[unquote(secret)] = MASK
+    for one in (secret, unquote(secret)):
+        if after and one:
+            _INSTEAD[f"{after}{one}"] = f"{after}{MASK}"
+        if len(one) >= LONG:
+            _INSTEAD[one] = MASK
 
 
 def note_copy(copy: Path, url: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kldeval.dataclass import NamedTuple
 from kldeval.digests import ABSENT, ELSEWHERE, Stamp, crc32_function, file_key, is_settled, stamp_of
-from kldeval.errors import UsageProblem
+from kldeval.errors import UsageProblem, printable
 from kldeval.memory import MapInMemory
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Pending:
         if earlier is None:
             self._files[str(path)] = _File(place, what, stamp, _digest(path, stamp))
         elif earlier.stamp != stamp or (earlier.digest and earlier.digest != _digest(path, stamp)):
-            where = f"item {place}: {what} is {path}, which was {earlier.what} of item {earlier.place}"
+            where = f"item {place}: {what} is {printable(path)}, which was {earlier.what} of item {earlier.place}"
             msg = f"{where} and is not scored yet; it has changed meanwhile: give each pair files of its own"
             raise UsageProblem(msg)
 

@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -564,6 +565,18 @@ def test_no_message_shows_a_credential(seen: LookedAt, place: str, words: str) -
     outcome = kldeval(*words.format(place=place, gt=seen.maps[1] / "a.npy").split(), "--debug")
     assert outcome.code or "-o" in words
     assert SECRET not in outcome.out + outcome.err
+
+
+def test_a_credential_that_is_like_a_number_hides_none(seen: LookedAt) -> None:
+    """Numbers and words of all that is written later in the process stay what they are."""
+    words = (seen.maps[0], seen.maps[1], "--format", "json")
+    before = kldeval(*words).out
+    numbers = re.findall(r"\.(\d{4,19})", before)
+    assert numbers
+    for one in [*numbers, "kld", "mean", "signature"]:
+        for place in (f"http://me:{one}@127.0.0.1:1/a.npy", f"http://:{one}@[x/a.npy?token={one}&{one}"):
+            assert kldeval(place, seen.maps[1]).code
+    assert kldeval(*words).out == before
 
 
 def test_no_document_shows_a_credential(seen: LookedAt, tmp_path: Path) -> None:
