@@ -38,7 +38,7 @@ from kldeval.reports.learning_curves import (
     curve_of,
 )
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
-from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
+from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity, tied
 from kldeval.scoring.observer_curves import CurvePlan, Scorers, image_curve, uniform_map
 from kldeval.scoring.observers import BANDWIDTHS, UNIFORMS, ObserverFixations, best_kernels, predictive_bits
 from kldeval.scoring.reference_models import has_references
@@ -406,7 +406,9 @@ class _Measuring:
     def _curve(self, observed: ObserverFixations, kernels: Mapping[int, Kernel]) -> ImageCurve:
         is_uniform = BASELINES.parse(self.chance).name == "uniform"
         chance = (
-            uniform_map(observed) if is_uniform else self.context.density_of_others(observed.name, observed.shape, None)
+            uniform_map(observed)
+            if is_uniform
+            else tied(self.context.density_of_others(observed.name, observed.shape, None))
         )
         maps = {CHANCE: MapPair(observed.name, chance, chance, shape=observed.shape)}
         for model, files in self.files.items():

@@ -48,6 +48,10 @@ EXACT_PIXELS = 2**24
 FEW_PIXELS = 3 * EXACT_PIXELS
 """Pixels that numpy counts: OpenCV counts twice as fast, and its import takes as long as the difference then."""
 
+ROWS_ALIKE = 8
+"""Rows that are multiplied together, in multiples: BLAS sums those of an incomplete tile in another order, and the last
+bits of a number would tell what else was asked for."""
+
 CANCELLED = 1e-5
 """A sum that is smaller than this share of its summands has lost five of their sixteen digits."""
 
@@ -225,7 +229,9 @@ class HistogramView:
             sides = [(side, count) for side, count in orders.items() if side.role == role]
             if not sides:
                 continue
-            columns = np.concatenate([side.columns(place, count) for side, count in sides])
+            n_rows = sum(count for _, count in sides)
+            filling = np.zeros((-n_rows % ROWS_ALIKE, LEVELS))
+            columns = np.concatenate([*(side.columns(place, count) for side, count in sides), filling])
             found, start = columns @ (table.T if role == "gt" else table), 0
             for side, count in sides:
                 met[id(side)] = found[start : start + count]

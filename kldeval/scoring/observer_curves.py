@@ -15,6 +15,7 @@ from kldeval.records import AuxiliaryInputs, Failure, MapPair, Score, fixations_
 from kldeval.reports.learning_curves import CHANCE, GOLD, ImageCurve
 from kldeval.reports.moments import exact_sum, weighted_mean
 from kldeval.scoring.evaluator import Evaluator
+from kldeval.scoring.leave_one_out import tied
 from kldeval.scoring.observers import half_splits, left_out_splits
 from kldeval.scoring.plan import Plan
 
@@ -110,7 +111,7 @@ def _left_out(
         splits = plan.left_out_splits(observed, number)
         rows = []
         for split in splits:
-            map_ = observed.density(split.predicting, kernels[number])
+            map_ = tied(observed.density(split.predicting, kernels[number]))
             pair = MapPair(observed.name, map_, map_, shape=observed.shape, company=own[split.predicted[0]])
             rows.append(_on_fixations(scorers.left_out[False], pair, GOLD))
         yield number, GOLD, _mean(rows, [weights[split.predicted[0]] for split in splits])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command_line import kldeval
 from evaluating import settings_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from late import late
 from looked_at import IMAGES, OBSERVERS, SHAPE, LookedAt, make_looked_at, write_list
@@ -20,11 +20,13 @@ from report_files import saved
 from schemas import validate
 
 import kldeval as library
+from kldeval.data.fixations.collection import OtherFixations
 from kldeval.data.load import Reading
-from kldeval.records import Pair, Score
+from kldeval.records import Pair, Score, fixations_at
 from kldeval.reports.aggregate import ReferencesHeld, summarise_references
 from kldeval.reports.documents import Resampling
 from kldeval.reports.shares import share_between, share_of
+from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.reference_models import CentrePrior
 
 if TYPE_CHECKING:
@@ -98,8 +100,11 @@ def test_the_centre_prior_is_the_mean_of_the_other_ground_truths(seen: LookedAt)
         assert row["references"]["centre prior"] == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_ceiling_is_each_observer_under_the_density_of_the_others(seen: LookedAt) -> None:
-    bandwidth, uniform = 0.1, 0.2
+@pytest.mark.parametrize(("bandwidth", "uniform"), [(0.1, 0.2), (0.025, 0.05)])
+def test_the_ceiling_is_each_observer_under_the_density_of_the_others(
+    seen: LookedAt, bandwidth: float, uniform: float
+) -> None:
+    """Where no other looked, and where one looked as near, pixels are ties."""
     rows = scored(seen, "--ceiling", f"observers(bandwidth={bandwidth},uniform={uniform})")["maps"]
     for row in rows:
         image = row["name"]
@@ -109,7 +114,8 @@ def test_the_ceiling_is_each_observer_under_the_density_of_the_others(seen: Look
             rest = seen.counts(image) - own
             smooth = ndimage.gaussian_filter(rest.astype(np.float64), [bandwidth * side for side in SHAPE])
             density = (1 - uniform) * smooth / rest.sum() + uniform / PIXELS
-            numbers.append((int(own.sum()), on_fixations(density, own, seen.others(image))))
+            twelve_digits = np.asarray([float(f"{value:.12g}") for value in density.ravel()]).reshape(SHAPE)
+            numbers.append((int(own.sum()), on_fixations(twelve_digits, own, seen.others(image))))
         total = sum(count for count, _ in numbers)
         expected = {key: sum(count * found[key] for count, found in numbers) / total for key in numbers[0][1]}
         assert row["references"]["ceiling"] == pytest.approx(expected, rel=1e-11)
@@ -177,6 +183,48 @@ def test_a_prior_is_on_the_grid_of_the_first_and_comes_to_the_size_that_is_asked
     # the large map has 1/12 and 2/12 in its columns: on the grid of the small one, the same values
     assert left_out == pytest.approx((np.asarray([[0.25, 0.75]]) + np.asarray([[1 / 12, 2 / 12]])) / 2, rel=1e-12)
     assert prior.without(b, (2, 4)).shape == (2, 4)  # type: ignore[union-attr]
+
+
+@given(places=st.integers(0, 2**32))
+@settings(max_examples=10)
+def test_a_prior_is_the_mean_of_the_others_in_every_digit(
+    places: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """However large the one that is left out is beside them; and where they are equal, the mean is."""
+    rng = np.random.default_rng(places)
+    files = {name: tmp_path_factory.mktemp("gt") / f"{name}.npy" for name in "abcd"}
+    densities = {}
+    for name, path in files.items():
+        map_ = rng.integers(1, 4, (4, 5)) * 10.0 ** -rng.integers(0, 25, (4, 1))
+        if name == "a":
+            map_ = rng.integers(1, 256, (4, 5)) * 10.0 ** -rng.integers(0, 25, (4, 5))
+        np.save(path, map_)
+        densities[name] = map_ / map_.sum()
+    a, *_ = pairs_of(files)
+    found = CentrePrior(pairs_of(files), settings_of(), Reading()).without(a, (4, 5))
+    others = np.stack([densities[name] for name in "bcd"])
+    expected = np.asarray([math.fsum(at) / 3 for at in others.reshape(3, -1).T]).reshape(4, 5)
+    assert found == pytest.approx(expected, rel=1e-13, abs=0)
+    for row in range(4):
+        same = (others[:, row] == others[:, row, :1]).all(axis=0)
+        assert len(set(found[row, same].tolist())) == 1  # type: ignore[index]
+
+
+def test_where_no_other_image_is_looked_at_their_density_is_nothing() -> None:
+    """Not what rounding leaves of the fixations of the image itself: information gain over it is infinite."""
+    rng = np.random.default_rng(1)
+    shape = 120, 160
+    own = fixations_at(70 + rng.integers(20, size=40), 90 + rng.integers(20, size=40), shape=shape)
+    others = fixations_at(rng.integers(40, size=5), rng.integers(50, size=5), shape=shape)
+    of_all = OtherFixations({"a": own, "b": others})
+    found = LeaveOneOutDensity(of_all, Kernel(0.05, 0.0))
+    density = found.density("a", shape)
+    counts = np.zeros(shape)
+    np.add.at(counts, others.pixels(shape)[:2], 1.0)
+    assert ((density == 0) == (ndimage.gaussian_filter(counts, (6, 8)) == 0)).all()
+    rows, cols = (part.ravel() for part in np.indices(shape))
+    assert found.at("a", shape, rows, cols).reshape(shape) == pytest.approx(density, rel=1e-9, abs=0)
+    assert found.minimum_without("a", shape) == 0
 
 
 def test_ground_truths_without_a_density_have_no_part_in_the_prior(tmp_path: Path) -> None:
@@ -352,12 +400,12 @@ beside the references
 metric       uniform   centre prior   ceiling     model
 kld ↓ nats    0.1281         0.1867         –    0.2625
 nss ↑         0.0000         0.0653    0.3309   -0.3807
-auc ↑         0.5000         0.5365    0.5761    0.3888
+auc ↑         0.5000         0.5365    0.5791    0.3888
 
 the share of the way to the ceiling (1)
 metric               from uniform   from the centre prior
 nss ↑    -1.151 [-16.954, -0.490]                  -1.680
-auc ↑                      -1.460                  -3.727
+auc ↑                      -1.405                  -3.467
 
 in brackets 95 % intervals of maps drawn anew
 nss from the centre prior: no interval of the share: the maps do not tell the gold standard from chance
