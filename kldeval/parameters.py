@@ -358,7 +358,7 @@ def reproduce_parameters() -> list[Parameter]:
     """The parameters of `reproduce`."""
     file = Parameter("file", Parameter.POSITIONAL_OR_KEYWORD, annotation="str | PathLike[str]")
     paths = Parameter("paths", Parameter.VAR_POSITIONAL, annotation="Any")
-    return [file, paths, *_question("", _PROGRESS, RunOptions._fields)]
+    return [file, paths, *_question("", {"tolerance": ("float", 0.0), **_PROGRESS}, RunOptions._fields)]
 
 
 def calibrate_parameters() -> list[Parameter]:

@@ -85,14 +85,17 @@ def _distributed(package: str) -> str:
 def arithmetic() -> str:
     """A fingerprint of the machine's arithmetic: of the bits of logarithms, exponentials, sums and products.
 
-    Where it agrees two machines give the same bytes; where it does not, numbers differ by 1e-12 at most. numpy chooses
-    among instructions (AVX2, AVX-512, NEON) that round differently: `NPY_DISABLE_CPU_FEATURES` shows it.
+    Where it agrees two machines give the same bytes; where it does not, numbers differ by 1e-12 at most. numpy and its
+    BLAS choose among instructions (AVX2, AVX-512, NEON) that round differently: `NPY_DISABLE_CPU_FEATURES` and
+    `OPENBLAS_CORETYPE` show it.
     """
     found = bytearray()
     for dtype in (np.float64, np.float32):
         x = np.arange(1, 1026).astype(dtype) / np.asarray(129, dtype)
-        parts = (np.log(x), np.exp(-x), np.dot(x, np.sqrt(x)), x.sum(), (x[:992].reshape(31, 32) / x[3]).sum(axis=0))
-        for part in parts:
+        sums = x.sum(), (x[:992].reshape(31, 32) / x[3]).sum(axis=0)
+        # OpenBLAS has kernels of its own for each family of processors
+        products = np.dot(x, np.sqrt(x)), x[:960].reshape(30, 32) @ x[:544].reshape(32, 17)
+        for part in (np.log(x), np.exp(-x), *products, *sums):
             found += np.asarray(part).tobytes()
     return sha256_of(found)[:DIGITS]
 

@@ -7,7 +7,7 @@ import re
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:e-?\d+| \\times 10\^\{-?\d+\})?")
 
 RELATIVE, ABSOLUTE = 1e-12, 1e-15
-"""How far the last bits of two processors are apart, as the documentation says, and what is left where numbers cancel."""
+"""How far two processors are apart, as the documentation says, and what they leave where numbers cancel."""
 
 
 def with_last_digits_of(kept: str, found: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kldeval.analysis.published_rows import read_row
+from kldeval.dataclass import NamedTuple
 from kldeval.engine.run import run
 from kldeval.engine.saved_inputs import request_of
 from kldeval.errors import UsageProblem, printable
@@ -30,19 +32,56 @@ VERSIONS = ("kldeval", "python", "numpy", "opencv", "scipy", "torch")
 """What may move last bits, or how files are decoded."""
 
 
+UNMOVED = ("version", "arithmetic", "file")
+"""What may differ where no number does."""
+
+ROUNDING = 1e-12
+"""How far numbers are apart, at most, that two processors sum in other orders."""
+
+ROUNDED = (
+    f"no number is further from the saved one than another processor or version rounds: a tolerance of {ROUNDING:g} "
+    "takes such numbers as equal"
+)
+
+
+class _Compared(NamedTuple):
+    """A report of today: what differs from the saved one, how many numbers both have, and how far these are apart.
+
+    `largest` is a share of the number itself, `apart` of 1 where it is less.
+    """
+
+    report: Report
+    differences: Sequence[Difference]
+    n_numbers: int
+    largest: float
+    apart: float
+
+
 def reproduce(
-    file: Path, paths: Sequence[MapFolder | None], said: Mapping[str, Any], progress: Progress | None = None
+    file: Path,
+    paths: Sequence[MapFolder | None],
+    said: Mapping[str, Any],
+    progress: Progress | None = None,
+    tolerance: float = 0.0,
 ) -> Reproduction:
     """The numbers of a saved report (JSON) or of a published row (TOML), computed again.
 
     `paths` are the predictions (of a leaderboard one for each model) and the ground truth; of a report none are those
-    that it names. `said` are options of the run that stand for those of the report.
+    that it names. `said` are options of the run that stand for those of the report. `tolerance` is how far a number may
+    be from that of a report, as a share of it, or of 1 where it is less.
 
     Raises:
-        UsageProblem: the file is neither, or does not say which files it is of.
+        UsageProblem: the file is neither, or does not say which files it is of; a tolerance that is no such share, or
+            of a published row, which has its own.
         MapProblem: a file that a settings needs cannot be read.
     """
+    if not 0 <= tolerance < 1:
+        msg = f"a tolerance of {tolerance:g} is no share of a number: 1e-12 is what two processors differ by"
+        raise UsageProblem(msg)
     if file.suffix.lower() == ".toml":
+        if tolerance:
+            msg = f"{printable(file)} is a published row, which says its own tolerance (the line `tolerance = ...`)"
+            raise UsageProblem(msg)
         return _of_row(file, paths, said, progress)
     document = load_document(file)
     if isinstance(document, Report):
@@ -54,22 +93,28 @@ def reproduce(
         raise UsageProblem(msg)
     preds, gt = _sides(file, paths, reports)
     parts = [
-        _of_report(model, report, pred, gt, said, progress)
+        _of_report(model, report, pred, gt, said, progress, tolerance)
         for (model, report), pred in zip(reports.items(), preds, strict=True)
     ]
-    first, now = next(iter(reports.values())), parts[0][0]
-    differences = list(dict.fromkeys(one for _, some, _, _ in parts for one in some))
-    return Reproduction(
+    first, now = next(iter(reports.values())), parts[0].report
+    differences = tuple(dict.fromkeys(one for part in parts for one in part.differences))
+    n_numbers = sum(part.n_numbers for part in parts)
+    found = Reproduction(
         file=str(file),
         source="",
         signatures=tuple(first.signatures.values()),
         n_maps=sum(len(report.scores) for report in reports.values()),
-        n_numbers=sum(numbers for _, _, numbers, _ in parts),
-        n_same=sum(numbers for _, _, numbers, _ in parts) - sum(one.kind == "number" for one in differences),
-        largest=max((largest for _, _, _, largest in parts), default=0.0),
-        differences=tuple(differences),
+        n_numbers=n_numbers,
+        n_same=n_numbers - sum(one.kind == "number" for one in differences),
+        largest=max((part.largest for part in parts), default=0.0),
+        differences=differences,
         provenance={key: value for key, value in now.provenance.items() if key != "inputs"},
+        tolerance=tolerance,
     )
+    is_rounding = {one.kind for one in differences} <= {*UNMOVED, "number", "headline"} and all(
+        part.apart <= ROUNDING for part in parts
+    )
+    return found if found.agrees or not is_rounding else replace(found, notes=(ROUNDED,))
 
 
 def _sides(
@@ -112,22 +157,27 @@ def _of_report(
     gt: MapFolder | None,
     said: Mapping[str, Any],
     progress: Progress | None,
-) -> tuple[Report, list[Difference], int, float]:
-    """The report of today, what differs, how many numbers there are, and their largest relative difference."""
+    tolerance: float,
+) -> _Compared:
+    """A report and its numbers of today."""
     settings = combined(report.signatures.values())
     now = run(pred, gt, settings, _request(report, said), progress)
     prefix = f"{model}: " if model else ""
     found = [*_of_versions(report.provenance, now.provenance), *_of_files(report, now, prefix)]
+    found += _of_maps(report, now, prefix)
     numbers = list(_numbers(report, now))
-    found += [*_of_maps(report, now, prefix)]
-    largest = 0.0
     for name, key, before, after in numbers:
-        if before != after and not (math.isnan(before) and math.isnan(after)):
-            largest = max(largest, _relative(before, after))
+        if _apart(before, after) > tolerance:
             found.append(Difference("number", f"{prefix}{name} {key}", format_value(before), format_value(after)))
     if len(now.scores) == len(report.scores):
-        found += _of_headlines(report, now, prefix)
-    return now, found, len(numbers), largest
+        found += _of_headlines(report, now, prefix, tolerance)
+    return _Compared(
+        now,
+        found,
+        len(numbers),
+        max((_relative(before, after) for _, _, before, after in numbers), default=0.0),
+        max((_apart(before, after) for _, _, before, after in numbers), default=0.0),
+    )
 
 
 def _numbers(report: Report, now: Report) -> Iterator[tuple[str, str, float, float]]:
@@ -158,11 +208,11 @@ def _of_maps(report: Report, now: Report, prefix: str) -> Iterator[Difference]:
         yield Difference("failure", f"{prefix}{name}", "failed" if is_gone else "", "" if is_gone else "failed")
 
 
-def _of_headlines(report: Report, now: Report, prefix: str) -> Iterator[Difference]:
+def _of_headlines(report: Report, now: Report, prefix: str, tolerance: float) -> Iterator[Difference]:
     for key, summary in report.summaries.items():
         again = now.summaries.get(key)
         mean, other = summary.mean, again.mean if again else None
-        same = mean == other or (mean is not None and other is not None and math.isnan(mean) and math.isnan(other))
+        same = mean == other or (mean is not None and other is not None and _apart(mean, other) <= tolerance)
         if not same and not prefix:  # of a leaderboard the means are over the maps that all models have
             yield Difference("headline", key, _shown(mean), _shown(other))
 
@@ -194,10 +244,18 @@ def _of_files(report: Report, now: Report, prefix: str) -> Iterator[Difference]:
                 yield Difference("file", f"{prefix}{role} {name}", *shown)
 
 
-def _relative(before: float, after: float) -> float:
+def _relative(before: float, after: float, least: float = 0.0) -> float:
+    """How far two numbers are apart, as a share of the larger, or of `least`."""
+    if before == after or (math.isnan(before) and math.isnan(after)):
+        return 0.0
     if not (math.isfinite(before) and math.isfinite(after)):
         return math.inf
-    return abs(after - before) / max(abs(before), abs(after))
+    return abs(after - before) / max(abs(before), abs(after), least)
+
+
+def _apart(before: float, after: float) -> float:
+    """How far two numbers are apart beside what they are the sums of: numbers near 0 are what summands left."""
+    return _relative(before, after, 1.0)
 
 
 def _of_row(
@@ -217,7 +275,7 @@ def _of_row(
         if mean is None or not abs(mean - number.value) <= number.tolerance * (1 + 1e-9):
             differences.append(Difference("headline", _name(number.settings), number.text, _shown(mean)))
         if mean is not None:
-            largest = max(largest, 0.0 if mean == number.value else _relative(number.value, mean))
+            largest = max(largest, _relative(number.value, mean))
     missed = sum(one.kind == "headline" for one in differences)
     return Reproduction(
         file=str(file),

@@ -65,6 +65,7 @@ class Reproduction(AnswerDocument, reproduction.Reproduction):
 def reproduce(
     file: str | os.PathLike[str],
     *paths: Any,
+    tolerance: float = 0.0,
     progress: bool | Callable[[Any, int], None] = False,
     **options: Any,
 ) -> Reproduction:
@@ -74,11 +75,14 @@ def reproduce(
         file: a report or a leaderboard in JSON, or published numbers in TOML.
         paths: the predictions (of a leaderboard one for each model), then the ground truth; of a report none are those
             that it names.
+        tolerance: how far a number may be from that of a report, as a share of it, or of 1 where it is less; 0 is every
+            digit. Processors differ by 1e-12 at most.
         progress: a bar on standard error, or a function that is told every outcome and how many there will be.
         options: options of the run that stand for those that the report has saved: how files are named and read.
 
     Raises:
-        UsageProblem: the file is neither, or does not say which files it is of.
+        UsageProblem: the file is neither, or does not say which files it is of; a tolerance that is no share, or of a
+            published row, which has its own.
 
     >>> import tempfile
     >>> from kldeval import evaluate
@@ -93,7 +97,7 @@ def reproduce(
     said = {name: value for name, value in call.request._asdict().items() if value != getattr(defaults, name)}
     sides = [folder_of(path, "pred" if place < len(paths) - 1 else "gt") for place, path in enumerate(paths)]
     with shown_progress(progress) as told:
-        return Reproduction.of(reproduced(Path(file), sides, said, told))
+        return Reproduction.of(reproduced(Path(file), sides, said, told, tolerance))
 
 
 @final

@@ -29,6 +29,12 @@ class ReproduceOptions(AnswerOptions, AuxiliaryNamingOptions, GroupOptions, File
     weights: Path | None = option(type=FilePath(), metavar="PATH", help="The maps of weights.")
     baseline: Path | None = option(type=FilePath(), metavar="PATH", help="The baseline's maps.")
     other_map: Path | None = option(type=FilePath(), metavar="PATH", help="The other fixations.")
+    tolerance: float = option(
+        type=click.FLOAT,
+        default=0.0,
+        metavar="X",
+        help="How far a number may be from that of a report, as a share of it [default: 0, every digit].",
+    )
     jobs: int | None = option(type=WholeNumber(min=1), metavar="N", help="Workers [default: one per core].")
 
 
@@ -48,9 +54,10 @@ def command(file: Path, paths: tuple[Path, ...], options: ReproduceOptions) -> i
     kldeval pred_dir gt_dir --digests -o report.json
     kldeval reproduce report.json
     kldeval reproduce report.json other_pred_dir gt_dir
+    kldeval reproduce report.json --tolerance 1e-12
     kldeval reproduce docs/reproductions/pysodmetrics-mae.toml preds masks
 
-    Exit code 0 when every digit agrees, else 1.
+    Exit code 0 when every digit agrees, or every number within --tolerance, else 1.
     """  # noqa: D301 - \b is click's mark of lines to keep
     check_document(file)
     check_answer(options)
@@ -62,7 +69,7 @@ def command(file: Path, paths: tuple[Path, ...], options: ReproduceOptions) -> i
     given = options.given(RunOptions._fields)
     said = {name: value for name, value in given.items() if value not in (None, False, ())}
     with progress_bar(progress=options.progress, quiet=options.quiet) as progress:
-        found = reproduce(file, paths, said, progress)
+        found = reproduce(file, paths, said, progress, options.tolerance)
     facts = {"file": found.file, **found.provenance}
     deliver_answer(reproduction_page(found), reproduction_json(found), facts, options)
     return 0 if found.agrees else 1

@@ -32,7 +32,8 @@ class Difference:
 class Reproduction:
     """The numbers of `file` computed again on `n_maps` maps: `n_same` of `n_numbers` agree in every digit.
 
-    Of a published number they agree where the new one is within `tolerance` of it. `largest` is the largest relative
+    With a `tolerance` they agree where the new one is within it of a published number, or of that of a report as a
+    share of it (of 1 where it is less). `largest` is the largest relative
     difference. Versions, the arithmetic and files may differ where all numbers agree.
     """
 
@@ -50,6 +51,6 @@ class Reproduction:
 
     @property
     def agrees(self) -> bool:
-        """Whether every digit is as it was, of the same maps."""
+        """Whether every digit is as it was, or within the tolerance, of the same maps."""
         moved = {"map", "failure", "number", "headline"}
         return self.n_numbers > 0 and not any(one.kind in moved for one in self.differences)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from command_line import kldeval, score
+from looping import each_of
 from schemas import validate
 
 import kldeval as library
@@ -110,6 +111,58 @@ def test_a_last_bit_is_seen(files: Path) -> None:
     path.write_text(json.dumps(document))
     code, found = differences(path)
     assert (code, ("number", f"{row['name']} kld") in found) == (1, True)
+
+
+def moved_by(share: float, path: Path) -> Path:
+    """A copy of a report whose numbers another machine has computed."""
+    document = json.loads(path.read_text())
+    for row in document["maps"]:
+        row["kld"] *= 1 + share
+    document["summary"]["kld"]["mean"] *= 1 + share
+    document["provenance"] |= {"arithmetic": "000000000000"}
+    moved = path.with_name(f"moved by {share}.json")
+    moved.write_text(json.dumps(document))
+    return moved
+
+
+ADVICE = "no number is further from the saved one than another processor or version rounds: a tolerance of 1e-12"
+
+
+def test_numbers_of_another_processor_agree_within_a_tolerance(files: Path) -> None:
+    moved = moved_by(1e-13, files / "report.json")
+    code, found = differences(moved)
+    assert (code, [kind for kind, _ in found]) == (1, ["arithmetic", *["number"] * 5, "headline"])
+    refused = kldeval("reproduce", moved)
+    assert refused.out.splitlines()[1] == "not reproduced: 5 of 10 numbers agree in every digit, of 5 maps"
+    assert f"note: {ADVICE} takes such numbers as equal" in refused.out
+    assert differences(moved, "--tolerance", "1e-12") == (0, [("arithmetic", "arithmetic")])
+    taken = kldeval("reproduce", moved, "--tolerance", "1e-12")
+    assert taken.out.splitlines()[1] == "reproduced: 10 of 10 numbers agree within 1e-12, of 5 maps"
+    assert library.reproduce(moved, tolerance=1e-12).agrees
+    assert not library.reproduce(moved).agrees
+
+
+def test_what_is_no_rounding_is_not_called_that(files: Path) -> None:
+    moved = moved_by(1e-9, files / "report.json")
+    assert ADVICE not in kldeval("reproduce", moved).out
+    assert differences(moved, "--tolerance", "1e-12")[0] == 1
+    (files / "bold" / "market.png").unlink()
+    gone = kldeval("reproduce", moved_by(1e-13, files / "report.json"), "--tolerance", "1e-12")
+    assert (gone.code, ADVICE in gone.out) == (1, False)
+
+
+@each_of(("value", "message"), [("1", "a tolerance of 1 is no"), ("-1e-9", "-1e-09 is no"), ("nan", "of nan is no")])
+def test_a_tolerance_is_a_share(value: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    done = kldeval("reproduce", tmp_path / "report.json", "--tolerance", value)
+    assert (done.code, message in done.err) == (2, True), done.err
+
+
+def test_a_published_row_has_a_tolerance_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "row.toml").write_text(ROW.format(value="0.725"))
+    done = kldeval("reproduce", tmp_path / "row.toml", SAMPLE / "bold", SAMPLE / "gt", "--tolerance", "1e-3")
+    assert done.code == 2
+    assert "is a published row, which says its own tolerance (the line `tolerance = ...`)" in done.err
 
 
 def test_a_leaderboard_and_other_folders(files: Path) -> None:

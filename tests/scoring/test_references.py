@@ -207,7 +207,7 @@ def test_a_prior_is_the_mean_of_the_others_in_every_digit(
     assert found == pytest.approx(expected, rel=1e-13, abs=0)
     for row in range(4):
         same = (others[:, row] == others[:, row, :1]).all(axis=0)
-        assert len(set(found[row, same].tolist())) == 1  # type: ignore[index]
+        assert len(set(found[row, same].tolist())) == 1
 
 
 def test_where_no_other_image_is_looked_at_their_density_is_nothing() -> None:

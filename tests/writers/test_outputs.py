@@ -249,7 +249,7 @@ def test_every_page_has_every_format_of_pages(tmp_path: Path) -> None:
     np.save(tmp_path / "row.npy", np.eye(2))
     kept = "tests/golden/saved"
     answers = {
-        "reproduced": ("reproduce", f"{kept}/report.json"),
+        "reproduced": ("reproduce", f"{kept}/report.json", "--tolerance", "1e-12"),
         "0.355": ("show", f"{kept}/identify.json"),
         "rows": (tmp_path / "row.npy", tmp_path / "row.npy", "--rows"),
     }
