@@ -33,6 +33,9 @@ class AuxiliaryInputs:
 NO_PREDICTION = "missing-pred"
 """The remark on a map that has no prediction, and counts as what the settings say."""
 
+OF_PIXELS = "pixels"
+"""Whole numbers of 0 and 1 alone are masks for metrics of which each pixel is a probability, and for no others."""
+
 Role = Literal["pred", "gt"]
 """The sides of a pair: the prediction and the ground truth."""
 
@@ -93,7 +96,8 @@ class MapPair:
     `shape` is the map's (height, width) even where the pixels have been collapsed to the cells of a joint histogram;
     `remarks` are keys of what a careful colleague would mention (see `kldeval.scoring.diagnostics`); `pred_scale` and
     `gt_scale` are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none:
-    nothing).
+    nothing). `masks` are the sides that hold 0 and 1 alone as whole numbers, to metrics of which each pixel is a
+    probability; for these they are on the scale already.
     `volume` is the shape of a map of other axes, whose slices along the first axis are the rows here (empty: none).
     `is_xyz`: these axes are in the order x, y, z of NIfTI. `grid` is where the pixels lie, as a file says.
     `edges` are those between bins with equal numbers of forecasts, by the key of a metric, (events, bins - 1).
@@ -109,6 +113,7 @@ class MapPair:
     remarks: tuple[str, ...] = ()
     pred_scale: float | None = None
     gt_scale: float | None = None
+    masks: tuple[Role, ...] = ()
     company: AuxiliaryInputs | None = None
     made: DensityProvenance | None = None
     beside: AuxiliaryScores | None = None

@@ -37,7 +37,7 @@ from kldeval.memory import MISSING, BytesInMemory, MapInMemory, Member
 from kldeval.preprocessing.color_maps import name_of_color_map
 from kldeval.preprocessing.grey import channels_agree, full_scale, to_grey
 from kldeval.preprocessing.resize import AS_IS, log_resized, resize_pair
-from kldeval.records import NO_PREDICTION, DensityProvenance, MapPair
+from kldeval.records import NO_PREDICTION, OF_PIXELS, DensityProvenance, MapPair
 from kldeval.regular import read_regular
 
 if TYPE_CHECKING:
@@ -260,20 +260,21 @@ def _loaded_pair(pair: Pair, reading: Reading, gt: Loaded | None) -> MapPair:
     return with_auxiliary_inputs(maps, gt.grey.shape, reading.sources, reading.resize)
 
 
-def on_asked_scales(maps: MapPair, raw: str, masks: str, stored: Mapping[str, Array]) -> MapPair:
+def on_asked_scales(maps: MapPair, raw: str, masks: str, stored: Mapping[Role, Array]) -> MapPair:
     """The pair with what its sides are divided by: nothing on a raw side, and 1 where whole numbers are 0 and 1 alone.
 
-    Remarks: `ones-pred`, `ones-gt` for the latter.
+    The latter for all metrics, or for those of pixels, as `masks` says. Remarks: `ones-pred`, `ones-gt`.
     """
-    scales: dict[str, float | None] = {"pred": maps.pred_scale, "gt": maps.gt_scale}
-    remarks = list(maps.remarks)
+    scales: dict[Role, float | None] = {"pred": maps.pred_scale, "gt": maps.gt_scale}
+    found: list[Role] = []
     for role, array in stored.items():
         if role == raw:
             scales[role] = None
         elif masks and scales[role] not in (None, 1) and array.dtype.kind in "iu" and array.max() == 1:
-            scales[role] = 1.0
-            remarks.append(f"ones-{role}")
-    return replace(maps, pred_scale=scales["pred"], gt_scale=scales["gt"], remarks=tuple(remarks))
+            found.append(role)
+            scales[role] = scales[role] if masks == OF_PIXELS else 1.0
+    remarks = (*maps.remarks, *(f"ones-{role}" for role in found))
+    return replace(maps, pred_scale=scales["pred"], gt_scale=scales["gt"], remarks=remarks, masks=tuple(found))
 
 
 def _refuse_company(pair: Pair, reading: Reading) -> None:

@@ -345,7 +345,7 @@ def _kind(item: MapPair | Failure, *, ragged: bool) -> Any:
         return None
     kinds = [None if array is None else str(array.dtype) for array in (item.pred, item.gt, item.weights)]
     shape = None if ragged and is_plain(item) else (item.shape, item.pred.shape)
-    return shape, *kinds, item.pred_scale, item.gt_scale
+    return shape, *kinds, item.pred_scale, item.gt_scale, item.masks
 
 
 def _extent(item: MapPair | Failure) -> Extent:

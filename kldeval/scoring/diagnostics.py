@@ -323,12 +323,13 @@ _SENTENCES = {
         "negative; --pred-norm softmax makes them log-probabilities"
     ),
     "ones-pred": (
-        "the prediction holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their full "
-        "scale; where these were floats of 0..1, all between is lost: multiply by 255 before saving"
+        "the prediction holds 0 and 1 as whole numbers ({maps}), which metrics of pixels take as such and do not "
+        "divide by their full scale; where these were floats of 0..1, what lies between is lost: multiply by 255 "
+        "before saving"
     ),
     "ones-gt": (
-        "the ground truth holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their "
-        "full scale"
+        "the ground truth holds 0 and 1 as whole numbers ({maps}), which metrics of pixels take as such and do not "
+        "divide by their full scale"
     ),
     "one-cell": (
         "emd makes one cell of a map whose sides are no longer than its factor ({maps}), within which nothing moves: "

@@ -104,7 +104,7 @@ class Evaluator:
         for one in begun:
             if isinstance(one, PartialResult):
                 pair = one.counted.pair
-                groups[pair.pred_scale, pair.gt_scale].append(one)
+                groups[pair.pred_scale, pair.gt_scale, pair.masks].append(one)
         done: dict[int, Outcome] = {}
         for alike in groups.values():
             view = HistogramView([one.counted for one in alike])
@@ -347,7 +347,8 @@ class SharedEvaluator:
             for counted, later in one.counted:
                 if later:
                     names = tuple(quantity.name for quantity in later)
-                    groups[counted.pair.pred_scale, counted.pair.gt_scale, names].append((place, counted, later))
+                    scales = counted.pair.pred_scale, counted.pair.gt_scale, counted.pair.masks
+                    groups[*scales, names].append((place, counted, later))
         for alike in groups.values():
             later = alike[0][2]
             with quiet():

@@ -20,6 +20,7 @@ from kldeval.metrics.separable import separated_uncovered_mass, separated_uncove
 from kldeval.normalization.chain import class_axis, compile_chain, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP, over_map
 from kldeval.normalization.steps import STEPS, one_axis
+from kldeval.records import OF_PIXELS, Role
 from kldeval.scoring.diagnostics import Diagnostics
 from kldeval.settings.auxiliary import STORED, chains_for
 from kldeval.settings.metric_options import AS_STORED, SIGMOIDS, gt_chain, is_of_pixels, pred_chain
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from kldeval.normalization.chain import Chain, CompiledChain
     from kldeval.normalization.density import Density
     from kldeval.normalization.lazy_map import Share
-    from kldeval.records import Role
     from kldeval.settings.settings import Settings
 
 
@@ -48,10 +48,18 @@ Dependence = Literal["value", "rows", "columns", "place"]
 Form = Literal["density", "probability", "logit", "target"]
 """What a chain's end is handed on as: a density over pixels, or one probability, logit or target for each pixel."""
 
+OF_ONE_PIXEL: frozenset[Form] = frozenset(("probability", "logit", "target"))
+"""The forms of metrics of which each pixel is a probability."""
+
+StartKey = tuple[Role, str, bool, str, str]
+"""What a pipeline starts from: the side, its scale, whether masks are on it already, the dtype, and what is empty."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pipeline:
     """How one side of a pair is normalised, and what becomes of a map that has nothing to divide by (`empty`).
+
+    `takes_masks`: a side of 0 and 1 alone as whole numbers is not divided by its full scale.
 
     `key` and `start_key` tell pipelines, and what they start from, from others; `shown` is the chain that a
     refusal quotes, and `run` the chain as functions.
@@ -60,6 +68,7 @@ class Pipeline:
     role: Role
     chain: Chain
     scale: str
+    takes_masks: bool
     dtype: str
     empty: str
     form: Form
@@ -67,7 +76,7 @@ class Pipeline:
     shown: Chain
     run: CompiledChain
     key: str
-    start_key: tuple[str, str, str, str]
+    start_key: StartKey
 
     @classmethod
     def of(cls, role: Role, chain: Chain, settings: Settings, form: Form = "density", shown: Chain = ()) -> Pipeline:
@@ -75,13 +84,15 @@ class Pipeline:
         empty = settings.empty_pred if role == "pred" else settings.empty_gt
         # a ground truth that is skipped or scored 0 is told apart afterwards
         empty = {"zero": "keep", "skip": "error"}.get(empty, empty)
-        start_key = role, settings.scale, settings.dtype, empty
-        key = "|".join((*start_key, form, format_chain(chain)))
+        takes_masks = settings.masks == OF_PIXELS and form in OF_ONE_PIXEL
+        start_key = role, settings.scale, takes_masks, settings.dtype, empty
+        key = "|".join((*map(str, start_key), form, format_chain(chain)))
         needed = dependence(chain)
         return cls(
             role,
             chain,
             settings.scale,
+            takes_masks,
             settings.dtype,
             empty,
             form,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kldeval.arrays import AnyArray as Array
     from kldeval.normalization.lazy_map import Problem, Share
     from kldeval.records import MapPair, Role
-    from kldeval.scoring.plan import MapSize, Pipeline, Quantity
+    from kldeval.scoring.plan import MapSize, Pipeline, Quantity, StartKey
 
 
 Where = Any
@@ -117,19 +117,21 @@ class PairSides:
 
     arrays: Mapping[Role, tuple[Array, Array | None]]
     full_scales: Mapping[Role, float | None]
-    started: dict[tuple[str, str, str, str], LazyMap]
+    masks: tuple[Role, ...]
+    started: dict[StartKey, LazyMap]
 
     @classmethod
     def of(cls, pair: MapPair, pred: tuple[Array, Array | None], gt: tuple[Array, Array | None]) -> PairSides:
         """Arrays that stand for the maps of a pair, or of a batch of pairs of its kind."""
-        return cls({"pred": pred, "gt": gt}, {"pred": pair.pred_scale, "gt": pair.gt_scale}, {})
+        return cls({"pred": pred, "gt": gt}, {"pred": pair.pred_scale, "gt": pair.gt_scale}, pair.masks, {})
 
     def start(self, pipeline: Pipeline) -> LazyMap:
         """The values of a side before its chain, once for each scale and policy: their extremes are kept with them."""
         found = self.started.get(pipeline.start_key)
         if found is None:
             array, weights = self.arrays[pipeline.role]
-            full = self.full_scales[pipeline.role]
+            is_mask = pipeline.takes_masks and pipeline.role in self.masks
+            full = None if is_mask else self.full_scales[pipeline.role]
             found = scaled(array, full, pipeline.scale, pipeline.dtype, weights=weights, empty=pipeline.empty)
             self.started[pipeline.start_key] = found
         return found

@@ -18,7 +18,7 @@ from kldeval.normalization.chain import axes_of, format_chain, parse_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.regular import why
 from kldeval.settings.metric_options import gt_chain, pred_chain
-from kldeval.settings.scales import is_free_of_scale
+from kldeval.settings.scales import masks_of
 from kldeval.settings.settings import AS_STORED, MAPS, NONE
 from kldeval.urls import displayed, is_url
 
@@ -485,7 +485,7 @@ def restrict_to(settings: Settings, call: Call) -> Settings:
     return replace(
         settings,
         metrics=(call,),
-        masks="" if is_free_of_scale(call, pred, gt) else settings.masks,
+        masks=masks_of(settings, call, pred, gt),
         pred=pred,
         gt=gt,
         base=base,

@@ -22,9 +22,11 @@ from kldeval.normalization.chain import (
 )
 from kldeval.normalization.steps import check_axis
 from kldeval.preprocessing.resize import RESIZES
+from kldeval.records import OF_PIXELS
 from kldeval.settings.auxiliary import (
     TEXTS,
     auxiliary_parts,
+    chains_for,
     check_companions,
     check_plain_labels,
     check_pooled,
@@ -35,7 +37,6 @@ from kldeval.settings.labels import (
     LABEL_FLAGS,
     check_class_axis,
     check_labels_alone,
-    is_labels,
     label_chain,
     label_reduction,
     what_says_labels,
@@ -51,6 +52,7 @@ from kldeval.settings.metric_options import (
     of_pixels,
 )
 from kldeval.settings.nodata import nodata_text
+from kldeval.settings.scales import is_free_of_scale
 from kldeval.settings.settings import CHOICES, Settings, Texts
 from kldeval.settings.spellings import canonical_metrics
 from kldeval.templates import PARENT, check_grouping
@@ -152,8 +154,8 @@ def make_settings(
     attempt.raise_problems()
     parts["takes_soft_labels"] = bool(labels) and "gt_norm" in given
     parts["raw_texts"] = None if complete or labels or convention or "gt_norm" in given else given
-    parts["masks"] = given.get("masks", "") if complete else _masks(parts)
-    settings = Settings(**parts)
+    settings = Settings(**parts, masks=given.get("masks", ""))
+    settings = settings if complete else replace(settings, masks=_masks(settings))
     check_pixel_chains(settings, given)
     return checked(settings)
 
@@ -178,11 +180,14 @@ def _scales(effective: Mapping[str, str]) -> dict[str, str]:
     return {"scale": "unit", "raw": next(side for side, scale in found.items() if scale == "raw")}
 
 
-def _masks(parts: Mapping[str, Any]) -> str:
+def _masks(settings: Settings) -> str:
     """Whether whole numbers that are 0 and 1 alone are masks: where pixels are probabilities, on the scale of these."""
-    calls = () if is_labels(parts["gt"]) else parts["metrics"]
-    of_probabilities = any(METRICS[call.name].info.on in ("pixels", "forecasts") for call in calls)
-    return "01" if of_probabilities and parts["scale"] == "unit" else ""
+    of_probabilities = settings.on("pixels", "forecasts")
+    if not of_probabilities or settings.scale != "unit":
+        return ""
+    others = [call for key, call in zip(settings.keys, settings.metrics, strict=True) if key not in of_probabilities]
+    is_free = all(is_free_of_scale(call, *chains_for(settings, call)) for call in others)
+    return "01" if is_free else OF_PIXELS
 
 
 class ErrorCollector:

@@ -53,7 +53,8 @@ class Settings:
     pixels without data, with what a prediction counts as there (see `kldeval.settings.nodata`). `missing` says what
     becomes of a ground truth whose prediction is missing or cannot be read. `raw` is the side that is taken as stored
     where the other is on the scale `unit`. `masks` is "01" where maps of whole numbers that are 0 and 1 alone are
-    masks on that scale already, as they are for metrics of which each pixel is a probability. `groups` says what the
+    masks on that scale already, as they are for metrics of which each pixel is a probability, and "pixels" where they
+    are that for these metrics and not for others that the scale moves. `groups` says what the
     group of a map is where `maps` is "groups": where the headline is the mean over their means.
     The last three move none: `names_class_axis`, whether class maps may be read, because their axis was named;
     `takes_soft_labels`, whether a ground truth of the prediction's shape holds labels, because that was said; and

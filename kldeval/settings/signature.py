@@ -20,6 +20,7 @@ from kldeval.errors import UsageProblem
 from kldeval.grammar import format_value, split_call, split_top_level, suggestion
 from kldeval.metrics.registry import METRICS, with_epsilon
 from kldeval.normalization.chain import format_chain
+from kldeval.records import OF_PIXELS
 from kldeval.settings.auxiliary import FIELDS, FIXATIONS, chains_for, idle_parts
 from kldeval.settings.build import alone, checked, make_settings
 from kldeval.settings.metric_options import is_of_pixels, reverse_of
@@ -128,6 +129,7 @@ def combined(texts: Iterable[str]) -> Settings:
     names = [name for name in Settings.__dataclass_fields__ if name != "metrics"]
     # what does not move a metric is at its default there, so that another metric's value is the run's
     choices = {name: list({_text(getattr(one, name)): getattr(one, name) for one in each}.values()) for name in names}
+    choices["masks"] += [OF_PIXELS] if len(choices["masks"]) > 1 else []
     if math.prod(map(len, choices.values())) > MOST_CHOICES:
         msg = f"no single run has these {len(each)} signatures, which differ in too much; run each by itself"
         raise UsageProblem(msg)

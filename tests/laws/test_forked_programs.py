@@ -96,7 +96,10 @@ def test_the_program_is_the_program(shell: str, tmp_path: Path) -> None:
 KIND = "import sys; print('numpy' in sys.modules)"
 
 
-@pytest.mark.parametrize("variable", ["PYTHONHASHSEED=3", "OMP_NUM_THREADS=7", "LC_ALL=C", "LANG=C", "PYTHONPATH=."])
+@pytest.mark.parametrize(
+    "variable",  # of values that no environment has by itself
+    ["PYTHONHASHSEED=34567", "OMP_NUM_THREADS=77", "LC_ALL=xx_XX", "LANG=xx_XX", "PYTHONPATH=."],
+)
 def test_what_says_how_processes_start_starts_one(variable: str, tmp_path: Path) -> None:
     (tmp_path / "kldeval").mkdir()
     assert outcome(python(), ["-c", KIND], "cd /; {program}", tmp_path)[1] == "True\n0 0\n"

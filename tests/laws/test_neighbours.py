@@ -1,0 +1,119 @@
+"""The number of a metric is that which it has alone, whatever other metrics are asked for in the same run."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from evaluating import by_pixel, in_batches, outcome_of, pair_of, settings_of, together
+from every import all_metrics
+from looping import each_of
+
+import kldeval
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RNG = np.random.default_rng(0)
+SHAPE = 12, 17
+BYTES = RNG.integers(1, 256, (2, *SHAPE)).astype(np.uint8)
+FLOATS = RNG.random((2, *SHAPE))
+MASK = (RNG.random(SHAPE) < 0.3).astype(np.uint8)
+FIXATED = (RNG.random(SHAPE) < 0.1).astype(np.uint8)
+
+BESIDE: dict[str, Any] = {"fixations": [FIXATED], "baseline": "uniform", "other_map": [np.roll(FIXATED, 3)]}
+
+MAPS: dict[str, tuple[Any, Any]] = {
+    "bytes": tuple(BYTES),
+    "bytes and a mask of 0 and 1": (BYTES[0], MASK),
+    "two masks of 0 and 1": (MASK, np.roll(MASK, 1)),
+    "a mask of 0 and 1 and bytes": (MASK, BYTES[1]),
+    "bytes and a mask of 0 and 255": (BYTES[0], MASK * np.uint8(255)),
+    "floats and a mask": (FLOATS[0], MASK),
+    "16 bits and a mask": (BYTES[0] * np.uint16(257), MASK.astype(np.uint16)),
+    "floats": tuple(FLOATS),
+}
+
+
+def numbers(pred: Any, gt: Any, metrics: list[str], norm: str | None) -> dict[str, float | None]:
+    """The mean of each metric that the request has; none of a request that is refused."""
+    needs = {name for metric in metrics for name in beside_maps()[metric]}
+    try:
+        found = kldeval.evaluate(
+            [pred], [gt], metric=metrics, norm=norm, on_failure="ignore", **{name: BESIDE[name] for name in needs}
+        )
+    except (kldeval.KldevalError, kldeval.MapsFailed):
+        return {}
+    return {key: one.mean for key, one in found.summaries.items()}
+
+
+@cache
+def beside_maps() -> dict[str, tuple[str, ...]]:
+    """What must stand beside the maps for each metric that maps have."""
+    found: dict[str, tuple[str, ...]] = {}
+    for metric in all_metrics():
+        for some in ((), ("fixations",), ("fixations", "baseline"), ("fixations", "other_map")):
+            try:
+                kldeval.evaluate([BYTES[0]], [BYTES[1]], metric=metric, **{name: BESIDE[name] for name in some})
+            except (kldeval.KldevalError, kldeval.MapsFailed):
+                continue
+            found[metric] = some
+            break
+    return found
+
+
+@each_of(("maps", "norm"), [(maps, norm) for maps in MAPS for norm in (None, "flatten-softmax", "sigmoid")])
+def test_a_number_does_not_depend_on_its_neighbours(maps: str, norm: str | None) -> None:
+    alone = {metric: numbers(*MAPS[maps], [metric], norm) for metric in beside_maps()}
+    able = [metric for metric, found in alone.items() if found]
+    together = numbers(*MAPS[maps], able, norm)
+    assert len(able) > 20
+    assert together.keys() == {*able}
+    for metric in able:
+        own, other = alone[metric][metric], together[metric]
+        assert own == other or math.isclose(own, other, rel_tol=1e-13, abs_tol=1e-15), (  # type: ignore[arg-type]
+            f"{metric}: {own} alone, {other} beside others"
+        )
+
+
+def test_a_mask_is_one_to_metrics_of_pixels_in_every_view() -> None:
+    """Pairs with masks and pairs without finish together, one by one, pixel by pixel and on a device alike."""
+    settings = settings_of({"metric": "mse,bce,kld", "pred_norm": "flatten-softmax", "gt_norm": "flatten-softmax"})
+    pairs = [
+        pair_of(BYTES[0].clip(1, 254), MASK, name="mask", masks=("gt",)),
+        pair_of(BYTES[1], BYTES[0], name="bytes"),
+        pair_of(np.roll(MASK, 2), MASK, name="masks", masks=("pred", "gt")),
+    ]
+    expected = [outcome_of(pair, settings).values for pair in pairs]
+    p, t = BYTES[0].clip(1, 254) / 255, MASK.astype(float)
+    assert expected[0]["mse"] == pytest.approx(((p - t / 255) ** 2).mean(), rel=1e-12)
+    assert expected[0]["bce"] == pytest.approx(-(t * np.log(p) + (1 - t) * np.log(1 - p)).mean(), rel=1e-12)
+    for found in (together(pairs, settings), [by_pixel(pair, settings) for pair in pairs], in_batches(pairs, settings)):
+        assert [one.name for one in found] == ["mask", "bytes", "masks"]
+        for one, values in zip(found, expected, strict=True):
+            assert one.values.keys() >= {"bce", "kld"}
+            assert one.values == pytest.approx({key: values[key] for key in one.values}, rel=1e-12)
+
+
+def test_a_report_of_both_kinds_is_run_again_by_its_signatures(tmp_path: Path) -> None:
+    """Also one that was saved when a mask was a mask to all metrics of a run."""
+    np.save(tmp_path / "pred.npy", BYTES[0])
+    np.save(tmp_path / "gt.npy", MASK)
+    found = kldeval.evaluate(tmp_path / "pred.npy", tmp_path / "gt.npy", metric=["mse", "bce"])
+    assert {key: "|masks:01|" in text for key, text in found.signatures.items()} == {"mse": False, "bce": True}
+    found.save(tmp_path / "report.json")
+    assert kldeval.reproduce(tmp_path / "report.json").agrees
+
+    before = json.loads((tmp_path / "report.json").read_text())
+    old = before["signature"]["mse"].replace("|v:", "|masks:01|v:")
+    value = float(((BYTES[0] / 255 - MASK.astype(float)) ** 2).mean())
+    again = kldeval.evaluate(tmp_path / "pred.npy", tmp_path / "gt.npy", signature=old)
+    assert again.summaries["mse"].mean == pytest.approx(value, rel=1e-12)
+    before["signature"]["mse"] = old
+    before["maps"][0]["mse"] = before["summary"]["mse"]["mean"] = again.summaries["mse"].mean
+    (tmp_path / "old.json").write_text(json.dumps(before))
+    assert kldeval.reproduce(tmp_path / "old.json").agrees
