@@ -96,8 +96,8 @@ class MapPair:
     `shape` is the map's (height, width) even where the pixels have been collapsed to the cells of a joint histogram;
     `remarks` are keys of what a careful colleague would mention (see `kldeval.scoring.diagnostics`); `pred_scale` and
     `gt_scale` are what `--scale unit` divides by: 255 for a file of 8 bits even when resizing made floats of it (none:
-    nothing). `masks` are the sides that hold 0 and 1 alone as whole numbers, to metrics of which each pixel is a
-    probability; for these they are on the scale already.
+    nothing). `masks` are the sides that hold 0 and 1 alone as whole numbers: metrics of which each pixel is a
+    probability do not divide them.
     `volume` is the shape of a map of other axes, whose slices along the first axis are the rows here (empty: none).
     `is_xyz`: these axes are in the order x, y, z of NIfTI. `grid` is where the pixels lie, as a file says.
     `edges` are those between bins with equal numbers of forecasts, by the key of a metric, (events, bins - 1).

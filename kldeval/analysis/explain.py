@@ -74,7 +74,7 @@ def explain(pair: MapPair, context: DatasetContext, settings: Settings) -> Expla
             signatures(settings),
             outcome.n_uncovered,
             outcome.uncovered_mass,
-            (*terms_of_densities(pair, starts, plan), *terms_of_fixations(pair, plan, context, outcome)),
+            (*terms_of_densities(pair, plan), *terms_of_fixations(pair, plan, context, outcome)),
             {role: _matrices(starts[role], chains[role]) for role in sides} if max(pair.shape) <= SMALL else {},
             tuple(notes(settings, Counter(outcome.remarks), 1)),
         )

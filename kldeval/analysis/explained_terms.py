@@ -10,11 +10,12 @@ from kldeval.arrays import as_numpy, quiet
 from kldeval.metrics.registry import LABEL_METRICS, METRICS
 from kldeval.normalization.chain import normalise
 from kldeval.reports.documents import Contribution, Terms
-from kldeval.scoring.pixels import density_of_block
+from kldeval.scoring.pixels import PixelView, density_of_block
 from kldeval.scoring.save_terms import pointwise_terms
+from kldeval.settings.auxiliary import STORED, chains_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from kldeval.arrays import NumpyArray as Array
     from kldeval.grammar import Call
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from kldeval.normalization.lazy_map import LazyMap
     from kldeval.records import MapPair, Score
     from kldeval.scoring.context import DatasetContext
-    from kldeval.scoring.plan import Plan
+    from kldeval.scoring.plan import Plan, Quantity
     from kldeval.settings.settings import Settings
 
 
@@ -33,17 +34,16 @@ SAME = 1e-9
 """A metric whose number is the mean of those of its fixations alone, but for rounding, is made of them."""
 
 
-def terms_of_densities(pair: MapPair, starts: Mapping[str, LazyMap], plan: Plan) -> Iterator[Terms]:
+def terms_of_densities(pair: MapPair, plan: Plan) -> Iterator[Terms]:
     """The pixels that add most to each metric of densities or of pixels."""
     settings = plan.settings
     asked = settings.on("density", "pixels")
     if not asked:
         return
     found = pointwise_terms(pair, plan)
-    chains = {"pred": settings.pred, "gt": settings.gt}
-    everything = slice(0, pair.shape[0])
-    p, q = (density_of_block(normalise(starts[role], chain), everything).prob for role, chain in chains.items())
+    view, quantities = PixelView.of(pair), {one.name: one for one in plan.quantities}
     for key, call in asked.items():
+        p, q = _ends(view, quantities[key], call, settings)
         info, terms = METRICS[call.name].info, found[key]
         exist = np.ones(terms.shape, bool) if pair.weights is None else np.broadcast_to(pair.weights > 0, terms.shape)
         terms = np.where(exist, terms, 0.0)
@@ -56,6 +56,14 @@ def terms_of_densities(pair: MapPair, starts: Mapping[str, LazyMap], plan: Plan)
             unit=_unit(info, settings),
             uncovered_adds=float(terms[exist & (p == 0) & (q > 0)].sum()) if info.on == "density" else None,
         )
+
+
+def _ends(view: PixelView, quantity: Quantity, call: Call, settings: Settings) -> Iterator[Array]:
+    """The values of both sides that a metric compares, pixel by pixel; of a side that it does not look at the run's."""
+    chains = zip(chains_for(settings, call), (settings.pred, settings.gt), strict=True)
+    for pipeline, (own, of_run) in zip((quantity.pred, quantity.gt), chains, strict=True):
+        values = normalise(view.start(pipeline), of_run if own == STORED else own)
+        yield density_of_block(values, slice(0, view.pairs[0].shape[0])).prob
 
 
 def terms_of_fixations(pair: MapPair, plan: Plan, context: DatasetContext, score: Score) -> Iterator[Terms]:

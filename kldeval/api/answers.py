@@ -14,7 +14,7 @@ from kldeval.api.request import library_call
 from kldeval.api.shown import AnswerDocument
 from kldeval.api.sources import folder_of
 from kldeval.arrays import as_numpy
-from kldeval.errors import RefusedMap
+from kldeval.errors import RefusedMap, UsageProblem
 from kldeval.parameters import explicit, fit_parameters, fitted_keywords, reproduce_parameters
 from kldeval.reports import fitting, reproduction
 from kldeval.run_options import RunOptions
@@ -92,6 +92,9 @@ def reproduce(
     ...     bool(reproduce(f"{folder}/report.json"))
     True
     """
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float):
+        msg = f"tolerance={tolerance!r}: a number from 0 (every digit) to below 1"
+        raise UsageProblem(msg)
     call = library_call(options, known=RunOptions._fields)
     defaults = RunOptions()
     said = {name: value for name, value in call.request._asdict().items() if value != getattr(defaults, name)}

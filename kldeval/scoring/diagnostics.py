@@ -17,7 +17,7 @@ from kldeval.metrics.registry import cell_side
 from kldeval.normalization.chain import axes_of, class_axis, ending, ends_in_log, format_chain
 from kldeval.normalization.lazy_map import MAP
 from kldeval.normalization.steps import STEPS
-from kldeval.records import Reason
+from kldeval.records import OF_PIXELS, Reason
 from kldeval.settings.auxiliary import STORED, chains_for
 from kldeval.settings.scales import is_free_of_scale
 
@@ -192,7 +192,8 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
         if count and _applies(remark, settings):
             maps = f"{count} of {n_maps} map{'s' * (n_maps != 1)}"
             axes = {"axis": class_axis(settings.pred), "gt_axis": class_axis(settings.gt)}
-            sentences.append(sentence.format(maps=maps, **axes))
+            but = _OTHERS_DIVIDE if settings.masks == OF_PIXELS else ""
+            sentences.append(sentence.format(maps=maps, but=but, **axes))
     names = {call.name for call in settings.metrics}
     if n_maps > 1 and settings.maps == "mean" and "brier" in names and any(one.startswith("brier-") for one in names):
         sentences.append(_TERMS_OF_PIXELS)
@@ -204,6 +205,8 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
         sentences.append(_ROWS if axes_of(settings.gt) == (-1,) else _COLUMNS)
     return sentences
 
+
+_OTHERS_DIVIDE = " by metrics of pixels, while others divide them, as without these: multiply by 255 to mean 1 to all"
 
 _TERMS_OF_PIXELS = (
     "brier is the mean over maps, and its terms are those of all pixels together: under --maps pixels they sum to it"
@@ -323,13 +326,12 @@ _SENTENCES = {
         "negative; --pred-norm softmax makes them log-probabilities"
     ),
     "ones-pred": (
-        "the prediction holds 0 and 1 as whole numbers ({maps}), which metrics of pixels take as such and do not "
-        "divide by their full scale; where these were floats of 0..1, what lies between is lost: multiply by 255 "
-        "before saving"
+        "the prediction holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their full "
+        "scale{but}; where these were floats of 0..1, all between is lost: multiply by 255 before saving"
     ),
     "ones-gt": (
-        "the ground truth holds 0 and 1 as whole numbers ({maps}), which metrics of pixels take as such and do not "
-        "divide by their full scale"
+        "the ground truth holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their "
+        "full scale{but}"
     ),
     "one-cell": (
         "emd makes one cell of a map whose sides are no longer than its factor ({maps}), within which nothing moves: "
@@ -352,8 +354,9 @@ _SENTENCES = {
         "between; multiply by 255 before saving, or save floats as .npy"
     ),
     "truncated-gt": (
-        "the ground truth holds 0 and 1 as whole numbers ({maps}): a mask is scored as it is, but floats of 0..1 that "
-        "are saved as integers lose all between; multiply by 255 before saving, or save floats as .npy"
+        "the ground truth holds 0 and 1 as whole numbers ({maps}): divided by its sum a mask is scored as it is, but "
+        "mse, mae and a softmax take its 1 as one level of its type; and floats of 0..1 that are saved as integers "
+        "lose all between; multiply by 255 before saving, or save floats as .npy"
     ),
     "fixation-gt": (
         "the ground truth marks single pixels, as maps of fixations do ({maps}), and KLD compares densities: "

@@ -50,7 +50,7 @@ FEW_PIXELS = 3 * EXACT_PIXELS
 
 ROWS_ALIKE = 8
 """Rows that are multiplied together, in multiples: BLAS sums those of an incomplete tile in another order, and the last
-bits of a number would tell what else was asked for."""
+bits of a number would tell what else was asked for. (Measured with OpenBLAS on x86-64.)"""
 
 CANCELLED = 1e-5
 """A sum that is smaller than this share of its summands has lost five of their sixteen digits."""

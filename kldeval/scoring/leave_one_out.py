@@ -13,11 +13,16 @@ from kldeval.errors import RefusedMap
 from kldeval.normalization.gaussian import blurred, blurred_points, gaussian_responses
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from kldeval.arrays import NumpyArray as Array
 
 
 Shape = tuple[int, int]
 """(height, width)."""
+
+Points = tuple["Array", "Array", "Array"]
+"""Rows, columns and counts, each place once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,8 @@ def tied(density: Array) -> Array:
 
 
 ROUNDED = 2**-40
-"""The share of a sum of Gaussians that is its rounding. A fixation of which a Gaussian tells at all is more: at the
-rim, four standard deviations away, it has 3e-4 of the height of one on the spot."""
+"""The share of a sum of Gaussians that is its rounding. A fixation of which a Gaussian tells at all is more: in the
+corner, four standard deviations away on both axes, it has 1e-7 of the height of one on the spot."""
 
 
 def without_part(everything: Array, part: Array) -> Array:
@@ -59,6 +64,24 @@ def without_part(everything: Array, part: Array) -> Array:
     """
     rest = everything - part
     return np.where(rest > ROUNDED * everything, rest, 0.0)
+
+
+def without_each(points: Sequence[Points], shape: Shape, sigma: tuple[float, float]) -> Iterator[Array]:
+    """What all but one of several told under a Gaussian, for each of them in turn.
+
+    A half is smoothed for all of the other half at once; nothing is subtracted, so that nothing is rounded away.
+    """
+    return _without_each(points, shape, sigma, np.zeros(shape))
+
+
+def _without_each(points: Sequence[Points], shape: Shape, sigma: tuple[float, float], others: Array) -> Iterator[Array]:
+    if len(points) == 1:
+        yield others
+    elif points:
+        halves = points[: len(points) // 2], points[len(points) // 2 :]
+        for half, rest in (halves, halves[::-1]):
+            rows, cols, counts = (np.concatenate(parts) for parts in zip(*rest, strict=True))
+            yield from _without_each(half, shape, sigma, others + blurred_points((rows, cols, counts), shape, sigma))
 
 
 class LeaveOneOutDensity:
@@ -109,10 +132,12 @@ class LeaveOneOutDensity:
         Raises:
             RefusedMap: no other image has fixations on this map.
         """
-        everything, total = self._everything(shape)
-        points = self._own(name, shape)
-        smooth = without_part(everything, blurred_points(points, shape, self._kernel.sigma(shape)))
-        rest = self._rest(name, total - points[2].sum())
+        rows, cols, own = self._own(name, shape)
+        # whole numbers: without one's own they are those of the others, and pixels as near to these are ties
+        counts = self._fixations.everything(shape).astype(np.float64)
+        counts[rows, cols] -= own
+        smooth = blurred(counts, self._kernel.sigma(shape))
+        rest = self._rest(name, counts.sum())
         if weights is None:
             return with_uniform_share(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
         mass = float((smooth * weights).sum())
@@ -142,9 +167,6 @@ SIDE = 16
 
 MOST_BLOCKS = 0.25
 """The share of blocks from which on the whole map is worked out instead."""
-
-Points = tuple["Array", "Array", "Array"]
-"""Rows, columns and counts, each place once."""
 
 
 class MinimumSearch:

@@ -20,14 +20,13 @@ from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, RefusedMap, UsageProblem
 from kldeval.metrics.registry import METRICS
 from kldeval.normalization.chain import normalise, parse_chain, with_axis
-from kldeval.normalization.gaussian import blurred_points
 from kldeval.normalization.lazy_map import MAP
 from kldeval.preprocessing.grey import full_scale
 from kldeval.preprocessing.resize import resized
 from kldeval.records import Failure, Score
 from kldeval.reports.ways import CEILING, PRIOR, UNIFORM
 from kldeval.scoring.evaluator import Evaluator
-from kldeval.scoring.leave_one_out import Kernel, tied, with_uniform_share
+from kldeval.scoring.leave_one_out import Kernel, tied, with_uniform_share, without_each
 from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain, scaled
@@ -132,17 +131,15 @@ class ReferenceModels:
         if company is None or company.fixations is None or not self._on_fixations.of_fixations:
             return
         shape, everyone = pair.shape, company.fixations
-        sigma = self.observers.sigma(shape)
-        for name in everyone.observer_names:
-            own, others = everyone.of_observer(name)
-            if own.total and others.total:
-                # of the others themselves: what is left of all without one's own tells pixels apart by its rounding
-                smooth = blurred_points(others.pixels(shape), shape, sigma)
-                density = with_uniform_share(smooth, self.observers.uniform, others.total, shape[0] * shape[1])
-                alone = replace(pair, pred=tied(density), pred_scale=None, company=replace(company, fixations=own))
-                found = Evaluator(self._on_fixations, context).with_auxiliary_scores(alone)
-                if not isinstance(found, Failure) and found.beside:
-                    yield own.total, found.beside.values
+        apart = [everyone.of_observer(name) for name in everyone.observer_names]
+        apart = [(own, others) for own, others in apart if own.total and others.total]
+        smooth = without_each([own.pixels(shape) for own, _ in apart], shape, self.observers.sigma(shape))
+        for (own, others), rest in zip(apart, smooth, strict=True):
+            density = tied(with_uniform_share(rest, self.observers.uniform, others.total, shape[0] * shape[1]))
+            alone = replace(pair, pred=density, pred_scale=None, company=replace(company, fixations=own))
+            found = Evaluator(self._on_fixations, context).with_auxiliary_scores(alone)
+            if not isinstance(found, Failure) and found.beside:
+                yield own.total, found.beside.values
 
 
 def make_references(
@@ -179,7 +176,8 @@ class LongSum:
     """A sum of arrays that are not negative, in twice their digits: without one of them it is the sum of the others.
 
     In single digits a large summand takes those of the small ones with it, and where the others are equal they would
-    differ by what it left: a logarithm sees the first, a rank the second. (Knuth, The Art of Computer Programming 2,
+    differ by what it left: a logarithm sees the first, a rank the second. Twice the digits are enough for summands that
+    are 1e15 times the others. (Knuth, The Art of Computer Programming 2,
     4.2.2: the rounding of a sum of two numbers is itself a number.)
     """
 

@@ -21,6 +21,7 @@ from kldeval.metrics.rounding_bounds import (
 from kldeval.normalization.chain import format_chain, normalise
 from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.views import scaled
+from kldeval.settings.scales import masks_of
 from kldeval.settings.settings import NONE
 
 if TYPE_CHECKING:
@@ -161,7 +162,9 @@ def refused(call: Call, settings: Settings) -> str:
         "they are known of kld and ce of maps alone": settings.is_labels or call.name not in ("kld", "ce"),
         f"they are not known under {format_chain(chain)}": not known,
         "they are not known of masked or weighted maps": (settings.mask, settings.weights) != (NONE, NONE),
-        "they are not known of sides with scales of their own": bool(settings.raw or settings.masks),
+        "they are not known of sides with scales of their own": bool(
+            settings.raw or (settings.masks and masks_of(settings, call, chain, settings.gt))
+        ),
         "they are not known where pixels without data are left out": bool(settings.nodata),
         "they are known of D(gt || pred) alone": call.keywords.get("direction", "gt-pred") != "gt-pred",
     }

@@ -151,6 +151,24 @@ def test_what_is_no_rounding_is_not_called_that(files: Path) -> None:
     assert (gone.code, ADVICE in gone.out) == (1, False)
 
 
+def test_a_mean_that_is_moved_or_a_report_of_failures_is_no_rounding(files: Path) -> None:
+    document = json.loads((files / "report.json").read_text())
+    document["summary"]["kld"]["mean"] *= 1.5
+    (files / "moved.json").write_text(json.dumps(document))
+    assert ADVICE not in kldeval("reproduce", files / "moved.json").out
+    assert differences(files / "moved.json", "--tolerance", "1e-12") == (1, [("headline", "kld")])
+    np.save(files / "flat.npy", np.zeros((3, 4)))
+    assert kldeval(files / "flat.npy", files / "flat.npy", "-o", files / "failed.json", "-q").code == 1
+    failed = kldeval("reproduce", files / "failed.json")
+    assert (failed.code, ADVICE in failed.out) == (1, False)
+
+
+@each_of("tolerance", ["1e-12", None, True])
+def test_a_tolerance_in_python_is_a_number(tolerance: Any, files: Path) -> None:
+    with pytest.raises(library.UsageProblem, match="a number from 0 \\(every digit\\) to below 1"):
+        library.reproduce(files / "report.json", tolerance=tolerance)
+
+
 @each_of(("value", "message"), [("1", "a tolerance of 1 is no"), ("-1e-9", "-1e-09 is no"), ("nan", "of nan is no")])
 def test_a_tolerance_is_a_share(value: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("{}")

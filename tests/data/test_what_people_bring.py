@@ -358,8 +358,7 @@ def test_whole_numbers_that_are_zero_and_one_are_a_mask_under_bce(side: str, kin
     assert score(*run, "--jobs", "1") == expected
     document = json.loads(kldeval(*run, "--format", "json").out)
     assert any(
-        "holds 0 and 1 as whole numbers (1 of 1 map), which metrics of pixels take as such" in note
-        for note in document["notes"]
+        "holds 0 and 1 as whole numbers (1 of 1 map), which are taken as such" in note for note in document["notes"]
     )
     signature = document["signature"]["bce"]
     assert "|masks:01|" in signature

@@ -117,3 +117,41 @@ def test_a_report_of_both_kinds_is_run_again_by_its_signatures(tmp_path: Path) -
     before["maps"][0]["mse"] = before["summary"]["mse"]["mean"] = again.summaries["mse"].mean
     (tmp_path / "old.json").write_text(json.dumps(before))
     assert kldeval.reproduce(tmp_path / "old.json").agrees
+
+
+def test_what_is_said_of_a_mask_is_what_its_metrics_do(tmp_path: Path) -> None:
+    np.save(tmp_path / "pred.npy", BYTES[0])
+    np.save(tmp_path / "gt.npy", MASK)
+
+    def said(metric: str) -> str:
+        found = kldeval.evaluate(tmp_path / "pred.npy", tmp_path / "gt.npy", metric=metric)
+        return " ".join(note for note in found.notes if "0 and 1 as whole numbers" in note)
+
+    taken = "the ground truth holds 0 and 1 as whole numbers (1 of 1 map), which are taken as such and not divided by"
+    assert said("bce") == f"{taken} their full scale"
+    assert said("bce,mse") == (
+        f"{taken} their full scale by metrics of pixels, while others divide them, as without these: "
+        "multiply by 255 to mean 1 to all"
+    )
+    assert "divided by its sum a mask is scored as it is, but mse, mae and a softmax take its 1 as one" in said("mse")
+
+
+def test_bounds_of_a_density_do_not_depend_on_metrics_of_pixels(tmp_path: Path) -> None:
+    np.save(tmp_path / "pred.npy", BYTES[0])
+    np.save(tmp_path / "gt.npy", MASK)
+    alone, beside = (
+        kldeval.evaluate(tmp_path / "pred.npy", tmp_path / "gt.npy", metric=metric, bounds="round").provenance["bounds"]
+        for metric in ("kld", "kld,bce,mse")
+    )
+    assert alone["metrics"]["kld"] == beside["metrics"]["kld"]  # type: ignore[index]
+
+
+def test_a_pixel_is_explained_by_the_values_that_its_metric_takes(tmp_path: Path) -> None:
+    np.save(tmp_path / "pred.npy", BYTES[0])
+    np.save(tmp_path / "gt.npy", MASK)
+    both = tmp_path / "pred.npy", tmp_path / "gt.npy"
+    alone = {metric: kldeval.explain(*both, metric=metric).terms[0] for metric in ("bce", "kld")}
+    together = {terms.metric: terms for terms in kldeval.explain(*both, metric="mse,bce,kld").terms}
+    for metric, terms in alone.items():
+        assert together[metric].largest == terms.largest
+    assert {one.gt for one in alone["bce"].largest} <= {0.0, 1.0}

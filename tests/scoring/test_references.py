@@ -227,6 +227,26 @@ def test_where_no_other_image_is_looked_at_their_density_is_nothing() -> None:
     assert found.minimum_without("a", shape) == 0
 
 
+def test_chance_of_other_images_has_the_ties_of_their_fixations(tmp_path: Path) -> None:
+    """However many fixations of the image itself lie where few of others are near."""
+    rng = np.random.default_rng(2)
+    points = [("a", int(x), int(y), f"{place % 2}") for place, (x, y) in enumerate(rng.normal(50, 2, (60, 2)))]
+    points += [("b", 66, 50, "0"), ("b", 66, 50, "1")]
+    list_ = write_list(tmp_path / "list.csv", points)
+    chosen = "-m", "auc", "--size", "100x100", "--chance", "others(bandwidth=0.05)"
+    done = kldeval("observers", list_, *chosen, "--format", "json", "-q")
+    assert done.code == 0, done.err
+    counts = {name: np.zeros((100, 100)) for name in "ab"}
+    for name, x, y, _ in points:
+        counts[name][y, x] += 1
+    expected = []
+    for name, others in (("a", counts["b"]), ("b", counts["a"])):
+        chance = 0.999 * ndimage.gaussian_filter(others, 5) / others.sum() + 0.001 / others.size
+        expected.append(float(library.auc(np.round(chance, 15), counts[name])))
+    curve = json.loads(done.out)["curves"]["auc"]
+    assert curve["points"][0]["chance"] == pytest.approx(sum(expected) / 2, rel=1e-12)
+
+
 def test_ground_truths_without_a_density_have_no_part_in_the_prior(tmp_path: Path) -> None:
     files = {name: tmp_path / f"{name}.npy" for name in ("a", "blank", "missing")}
     np.save(files["a"], np.asarray([[1.0, 3.0]]))
