@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kldeval.arrays import tied
 from kldeval.data.fixations.collection import OtherFixations, open_fixations
 from kldeval.data.fixations.doubts import check_positions
 from kldeval.data.listing import auxiliary_namer, is_excluded, list_folder
@@ -38,7 +39,7 @@ from kldeval.reports.learning_curves import (
     curve_of,
 )
 from kldeval.scoring.context import NO_CONTEXT, DatasetContext
-from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity, tied
+from kldeval.scoring.leave_one_out import Kernel, LeaveOneOutDensity
 from kldeval.scoring.observer_curves import CurvePlan, Scorers, image_curve, uniform_map
 from kldeval.scoring.observers import BANDWIDTHS, UNIFORMS, ObserverFixations, best_kernels, predictive_bits
 from kldeval.scoring.reference_models import has_references

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from kldeval.arrays import without_gradient
+from kldeval.arrays import evenly, without_gradient
 from kldeval.dataclass import dataclass
 from kldeval.errors import UsageProblem
 from kldeval.grammar import Info, Registry, format_value
@@ -341,11 +341,17 @@ def blur(values: LazyMap, *, sigma: float, size: int | None = None) -> LazyMap:
     exist = None if weights is None else weights > 0
     # weights that mask nothing change no digit; an accelerator is not waited for to know it
     if exist is None or (xp.__name__ == "numpy" and exist.all()):
-        return values.changed(source=smooth(values.whole()), functions=(), known={})
+        return values.changed(source=evenly(smooth, values.whole()), functions=(), known={})
     whole = values.whole()
     share = smooth(xp.astype(exist, values.dtype))
     # far from every pixel that exists there is nothing to divide, and nobody asks
-    blurred = smooth(xp.where(exist, whole, xp.zeros_like(whole))) / xp.where(share > 0, share, xp.ones_like(share))
+    share = xp.where(share > 0, share, xp.ones_like(share))
+
+    def smooth_of_existing(above: Array) -> Array:
+        return smooth(xp.where(exist, above, xp.zeros_like(above))) / share
+
+    least = xp.min(xp.where(exist, whole, xp.full_like(whole, math.inf)), axis=(-2, -1), keepdims=True)
+    blurred = evenly(smooth_of_existing, xp.where(exist, whole, least))
     return values.changed(source=blurred, functions=(), known={})
 
 

@@ -13,6 +13,7 @@ whose numbers it gives to all their digits. A map that has the wanted size alrea
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -183,13 +184,16 @@ def resized(
     """
     if array.shape == shape:
         return array
+    if kernel == "nearest":
+        return _opencv_resized(array, shape, kernel).astype(array.dtype)
     if kernel == "matlab-bicubic":
         stored = array.astype("float64") if rounded is False else array
         values = imresize(stored, shape, border=border)
     else:
         values = _opencv_resized(array, shape, kernel)
-    if kernel == "nearest":
-        return values.astype(array.dtype)
+    if array.min() == array.max():
+        # the weights of a kernel sum to 1 but for rounding, which is no content of a constant map
+        values[...] = array.flat[0]
     return _whole(values, array.dtype) if rounded else values
 
 
@@ -290,10 +294,12 @@ def cubic(x: Array) -> Array:
 
     # summed as MATLAB sums it: ratios of small numbers hit exact halves, and a last bit decides how these round
     x = np.abs(x)
-    x2, x3 = x**2, x**3
+    # numpy's own power has other last bits on other processors
+    x2, x3 = x * x, np.frompyfunc(lambda one: one**3, 1, 1)(x).astype(np.float64)
     return (1.5 * x3 - 2.5 * x2 + 1) * (x <= 1) + (-0.5 * x3 + 2.5 * x2 - 4 * x + 2) * ((x > 1) & (x <= SUPPORT / 2))
 
 
+@lru_cache(maxsize=32)
 def contributions(n_in: int, n_out: int, border: str = "mirror") -> tuple[Array, Array]:
     """The weights (n_out, taps) of the input samples that make each output sample, and their indices (n_out, taps)."""
     import numpy as np

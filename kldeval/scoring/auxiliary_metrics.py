@@ -281,10 +281,11 @@ class _Scores:
                     self._check("pred", metric)
                 if pipeline is None:
                     return stored.value(metric)
-                if pipeline.key not in seen:
+                key = f"{pipeline.key}|{_keeps_logs(metric)}"
+                if key not in seen:
                     array = self._array("pred", metric)
-                    seen[pipeline.key] = self._evaluator(array, fixations, context)
-                return seen[pipeline.key].value(metric)
+                    seen[key] = self._evaluator(array, fixations, context)
+                return seen[key].value(metric)
 
             if self.counted and pipeline is None and stored.may_wait(metric):
                 self.add_waiting(waiting, metric, stored)
@@ -316,7 +317,7 @@ class _Scores:
         pipeline = metric.side(role)
         if pipeline is None:
             return self.pair.pred if role == "pred" else self.pair.gt
-        keeps_logs = metric.info.on == "fixations" and metric.info.view == "ranks"
+        keeps_logs = _keeps_logs(metric)
         key = role, f"{pipeline.key}|{keeps_logs}"
         if key not in self._arrays:
             self._arrays[key] = at_end(self.pair, pipeline, keeps_logs=keeps_logs)
@@ -364,6 +365,10 @@ def at_end(pair: MapPair, pipeline: Pipeline, *, keeps_logs: bool = False) -> Ar
     values = side.values
     # exp underflows into ties, which ranks must not have
     return values.whole() if keeps_logs or not values.is_log else values.map(values.xp.exp).whole()
+
+
+def _keeps_logs(metric: AuxiliaryMetric) -> bool:
+    return metric.info.on == "fixations" and metric.info.view == "ranks"
 
 
 def _present(pair: MapPair) -> Array:

@@ -113,6 +113,16 @@ def _overflow(_pair: MapPair, role: str, _detail: float, chain: str) -> str:
     )
 
 
+def _holds_more(pair: MapPair, role: str) -> bool:
+    """Whether a map, as it is stored, is not all zero where it counts."""
+    array, weights = getattr(pair, role), pair.weights
+    if array is None:
+        return False
+    # of a pair that has been counted the levels stand here that occur
+    counts = array != 0 if weights is None or weights.shape != array.shape else (array != 0) & (weights > 0)
+    return bool(counts.any())
+
+
 def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
     choices = "skip, uniform, zero or nan" if role == "gt" else "keep, uniform or nan"
     what = "constant" if chain.startswith("minmax") else "all zero"
@@ -120,6 +130,8 @@ def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
         what += " at a position"
     elif "axis=" in chain:
         what += " in a column" if "axis=0" in chain or "axis=-2" in chain else " in a row"
+    elif what == "all zero" and _holds_more(pair, role):
+        what += " after the first steps"
     said = f"the {SIDES[role]} is {what}, which {chain!r} cannot normalise; choose --empty-{role} {choices}"
     if what == "all zero" and _stores_integers(pair, role):
         return f"{said}; floats of 0..1 that are saved as integers become 0, too: multiply by 255 before saving"

@@ -42,16 +42,6 @@ def with_uniform_share(smooth: Array, share: float, mass: float, pixels: float) 
     return (1 - share) * smooth / mass + share / pixels
 
 
-def tied(density: Array) -> Array:
-    """A density to 40 of its 53 bits, so that pixels as near to the fixations are ties: a rank (AUC) sees no rounding.
-
-    In which order a product of matrices is summed depends on the place and the processor. (Veltkamp's splitting: Dekker
-    1971, A floating-point technique for extending the available precision, doi:10.1007/BF01397083.)
-    """
-    many = density * (2.0**13 + 1)
-    return many - (many - density)
-
-
 ROUNDED = 2**-40
 """The share of a sum of Gaussians that is its rounding. A fixation of which a Gaussian tells at all is more: in the
 corner, four standard deviations away on both axes, it has 1e-7 of the height of one on the spot."""

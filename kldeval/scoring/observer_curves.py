@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kldeval.arrays import tied
 from kldeval.dataclass import dataclass
 from kldeval.errors import RefusedMap
 from kldeval.normalization.chain import parse_chain
@@ -15,7 +16,6 @@ from kldeval.records import AuxiliaryInputs, Failure, MapPair, Score, fixations_
 from kldeval.reports.learning_curves import CHANCE, GOLD, ImageCurve
 from kldeval.reports.moments import exact_sum, weighted_mean
 from kldeval.scoring.evaluator import Evaluator
-from kldeval.scoring.leave_one_out import tied
 from kldeval.scoring.observers import half_splits, left_out_splits
 from kldeval.scoring.plan import Plan
 

@@ -142,6 +142,7 @@ class Quantity:
     final: Callable[[Any], Any] | None = None
     zero_if_empty: bool = False
     counts_pixels: bool = False
+    is_blind: bool = False
 
     @property
     def sum_axes(self) -> tuple[int, ...]:
@@ -365,6 +366,7 @@ def _density_quantity(key: str, call: Call | str, settings: Settings, shown: Set
     gt = Pipeline.of("gt", settings.gt, settings, shown=shown.gt)
     name, given = (call, {}) if isinstance(call, str) else (call.name, call.keywords)
     entry = METRICS[name]
+    blind = not isinstance(call, str) and chains_for(settings, call)[0] == STORED and settings.gt != STORED
     # a sum in products takes float64, in which the counts are, and folded constants its range
     separable, folded = (entry.info.separable, entry.info.folded) if settings.dtype == "float64" else (None, None)
     return Quantity(
@@ -374,7 +376,7 @@ def _density_quantity(key: str, call: Call | str, settings: Settings, shown: Set
         gt,
         str(call),
         partial(entry.function, **given) if given else entry.function,
-        joint_dependence(pred.dependence, gt.dependence),
+        gt.dependence if blind else joint_dependence(pred.dependence, gt.dependence),
         settings.axes,
         settings.reduction,
         _unit(settings, entry.info.unit),
@@ -382,6 +384,7 @@ def _density_quantity(key: str, call: Call | str, settings: Settings, shown: Set
         partial(folded, **given) if folded and given else folded,
         entry.info.from_sum,
         zero_if_empty=settings.empty_gt == "zero",
+        is_blind=blind,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kldeval.arrays import quiet
+from kldeval.arrays import quiet, tied
 from kldeval.data.load import load_map, reading_for
 from kldeval.dataclass import dataclass
 from kldeval.errors import MapProblem, RefusedMap, UsageProblem
@@ -26,7 +26,7 @@ from kldeval.preprocessing.resize import resized
 from kldeval.records import Failure, Score
 from kldeval.reports.ways import CEILING, PRIOR, UNIFORM
 from kldeval.scoring.evaluator import Evaluator
-from kldeval.scoring.leave_one_out import Kernel, tied, with_uniform_share, without_each
+from kldeval.scoring.leave_one_out import Kernel, with_uniform_share, without_each
 from kldeval.scoring.pixels import density_of_block
 from kldeval.scoring.plan import Plan
 from kldeval.scoring.views import is_plain, scaled

@@ -177,6 +177,8 @@ class SumRequest:
         """What stands against the number of a pair: the ground truth's before the prediction's."""
         if self.gt.problems and self.gt.problems[place]:
             return self.gt.problems[place]
+        if self.quantity.is_blind:
+            return None
         return self.pred.problems[place] if self.pred.problems else None
 
 
@@ -333,7 +335,7 @@ def _from_device(
     table = xp.stack(flat).tolist()
 
     def answer(place: int, number: int, quantity: Quantity) -> Answer:
-        for pipeline in (quantity.gt, quantity.pred):
+        for pipeline in (quantity.gt,) if quantity.is_blind else (quantity.gt, quantity.pred):
             known = dict(marks[pipeline.key])
             for kind in PROBLEMS:
                 if kind in known and table[known[kind]][place]:

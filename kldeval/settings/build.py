@@ -26,7 +26,6 @@ from kldeval.records import OF_PIXELS
 from kldeval.settings.auxiliary import (
     TEXTS,
     auxiliary_parts,
-    chains_for,
     check_companions,
     check_plain_labels,
     check_pooled,
@@ -52,7 +51,6 @@ from kldeval.settings.metric_options import (
     of_pixels,
 )
 from kldeval.settings.nodata import nodata_text
-from kldeval.settings.scales import is_free_of_scale
 from kldeval.settings.settings import CHOICES, Settings, Texts
 from kldeval.settings.spellings import canonical_metrics
 from kldeval.templates import PARENT, check_grouping
@@ -186,8 +184,7 @@ def _masks(settings: Settings) -> str:
     if not of_probabilities or settings.scale != "unit":
         return ""
     others = [call for key, call in zip(settings.keys, settings.metrics, strict=True) if key not in of_probabilities]
-    is_free = all(is_free_of_scale(call, *chains_for(settings, call)) for call in others)
-    return "01" if is_free else OF_PIXELS
+    return OF_PIXELS if others else "01"
 
 
 class ErrorCollector:

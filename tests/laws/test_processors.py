@@ -36,7 +36,13 @@ from test_views import test_no_number_depends_on_the_pairs_beside_it
 test_no_number_depends_on_the_pairs_beside_it()
 both = "sample_data/careful", "sample_data/gt"
 beside = "--fixations", "sample_data/fixations.csv", "--baseline", "others", "--baselines"
-commands = (*both, "-m", "kld,cc,jsd,nss,auc,sauc,ig", *beside), ("audit", *both)
+ranked = "-m", "kld,auc(of=norm),nss(of=norm),cc(of=norm)", "--fixations", "sample_data/fixations.csv"
+commands = (
+    (*both, "-m", "kld,cc,jsd,nss,auc,sauc,ig", *beside),
+    ("audit", *both),
+    (*both, *ranked, "--norm", "blur(sigma=3)+sum-to-one"),
+    (*both, "-m", "kld,cc,auc", "--resize", "both(size=41x53,kernel=matlab-bicubic)", *ranked[2:]),
+)
 found = [json.loads(kldeval(*line, "--format", "json", "--jobs", "1").out) for line in commands]
 for document in found:
     del document["provenance"]

@@ -383,8 +383,25 @@ class TestBlur:
         data = RNG.random((15, 15))
         assert np.array_equal(result("blur(sigma=1.5)", data), result("blur(sigma=1.5,size=13)", data))
 
-    def test_a_constant_map_stays_constant(self) -> None:
-        np.testing.assert_allclose(result("blur(sigma=3)", np.full((4, 6), 0.7)), 0.7, rtol=1e-14)
+    @each_of("backend", BACKENDS)
+    @each_of("value", [0.7, 0.1, -3.3, 77.0, 1e300, 0.0])
+    def test_a_constant_map_stays_constant(self, backend: str, value: float) -> None:
+        """To the last bit: what rounding adds would be stretched by minmax, and correlated by cc."""
+        assert (result("blur(sigma=3)", np.full((36, 45), value), backend) == value).all()
+
+    def test_a_constant_map_stays_constant_beside_a_mask(self) -> None:
+        weights = (RNG.random((36, 45)) < 0.7).astype(float)
+        maps = np.where(weights > 0, 0.3, 7.0)
+        with pytest.raises(kldeval.MapProblem, match="cannot normalise"):
+            kldeval.kld(maps, RNG.random((36, 45)), pred_norm="blur(sigma=2)+minmax+sum-to-one", weights=weights)
+
+    def test_pixels_that_are_alike_are_ties(self) -> None:
+        """Inside of a plateau, and where the map is mirrored."""
+        half = np.kron(RNG.random((4, 3)), np.ones((10, 10)))
+        found = result("blur(sigma=1)", np.hstack([half, half[:, ::-1]]))
+        assert (found == found[:, ::-1]).mean() > 0.98
+        inside = found.reshape(4, 10, 6, 10)[:, 4:6, :, 4:6]
+        assert np.ptp(inside, axis=(1, 3)).max() <= 2**-43
 
 
 class TestLatitude:

@@ -110,6 +110,16 @@ def test_opencv_kernels_are_opencv_on_stored_values_in_double_precision(kernel: 
     np.testing.assert_array_equal(resized(BYTES, shape, kernel), expected)
 
 
+@each_of("kernel", [*OPENCV, "matlab-bicubic"])
+@each_of("value", [0.3, 0.1, 77.0, 1e300])
+def test_a_constant_map_stays_constant(kernel: str, value: float) -> None:
+    """To the last bit: cc, nss and minmax would take what rounding adds for content."""
+    for shape in [(36, 45), (11, 7), (61, 90)]:
+        assert (resized(np.full((20, 30), value), shape, kernel) == value).all()
+        if value == 77:
+            assert (resized(np.full((20, 30), 77, np.uint8), shape, kernel) == 77).all()
+
+
 def test_bilinear_by_hand() -> None:
     # half-pixel centres: the output's samples lie at -1/4, 1/4, 3/4, 5/4 of the input
     assert resized(np.asarray([[0, 100]], np.uint8), (1, 4), "bilinear").tolist() == [[0.0, 25.0, 75.0, 100.0]]
