@@ -279,6 +279,8 @@ def blank(values: LazyMap, *, below: float) -> LazyMap:
 def latitude(values: LazyMap) -> LazyMap:
     """X * sin(pi row / (H - 1)), the weight of the Salient360! toolbox: rows at the poles become 0.
 
+    As there, the sine of pi is 1.2e-16 in double precision: the last row keeps that share of its values.
+
     Source: the Salient360! toolbox (2024), https://doi.org/10.1016/j.cag.2024.103890.
     """
     height = values.source.shape[-2]

@@ -20,7 +20,7 @@ from kldeval.metrics.fixated_map import (
     has_close_values,
 )
 from kldeval.records import AuxiliaryScores, Reason
-from kldeval.scoring.diagnostics import reason_of, refusal
+from kldeval.scoring.diagnostics import ValueRange, reason_of, refusal
 from kldeval.scoring.fixation_evaluator import FixationEvaluator, of_densities, unit_of
 from kldeval.scoring.histogram import levels, looked_up
 from kldeval.scoring.pixels import PixelView
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from kldeval.arrays import AnyArray as Array
     from kldeval.records import Fixations, MapPair, Role
     from kldeval.scoring.context import DatasetContext
-    from kldeval.scoring.diagnostics import ValueRange
     from kldeval.scoring.histogram import CountedPair, HistogramView
     from kldeval.scoring.plan import AuxiliaryMetric, Pipeline, Plan
 
@@ -208,7 +207,20 @@ class _PreparedLevels:
             if pipeline and problem:
                 message = refusal(self._counted[place].pair, problem.role, problem.kind, problem.detail, pipeline.shown)
                 return Reason(problem.kind, message)
+        try:
+            for role in ROLES[::-1]:
+                if metric.side(role):
+                    _check_range(role, self._extent(role, metric, place), metric)
+        except RefusedMap as refused:
+            return reason_of(refused)
         return None
+
+    def _extent(self, role: Role, metric: AuxiliaryMetric, place: int) -> ValueRange:
+        """The extremes of the levels of a pair that occur, at the end of the metric's pipeline."""
+        counts = self._view.margins[role]
+        values = np.broadcast_to(self._view.normalised(metric.side(role)).density.prob, counts.shape)[place]  # type: ignore[arg-type]
+        present = values[counts[place] > 0]
+        return ValueRange(float(present.min()), float(present.max()))
 
 
 def evaluator_of(
@@ -331,9 +343,7 @@ class _Scores:
         key = role, str(id(array))
         if key not in self._ranges:
             self._ranges[key] = value_range(array, self.pair.weights)
-        _check_finite(role, self._ranges[key], metric)
-        if metric.info.on == "maps":
-            _check_mass(role, self._ranges[key].low, metric)
+        _check_range(role, self._ranges[key], metric)
 
     def _flags(self, evaluator: FixationEvaluator) -> Iterator[str]:
         judged = any(metric.call.name == "auc-judd" for metric in self.plan.of_fixations)
@@ -385,6 +395,12 @@ def _check_place(pair: MapPair, metric: AuxiliaryMetric) -> None:
     chained = [side for side in (metric.pred, metric.gt) if side is not None and side.dependence != "value"]
     if chained:
         raise RefusedMap(refusal(pair, chained[0].role, MISPLACED, 0.0, chained[0].shown), code=MISPLACED)
+
+
+def _check_range(role: str, extent: ValueRange, metric: AuxiliaryMetric) -> None:
+    _check_finite(role, extent, metric)
+    if metric.info.on == "maps":
+        _check_mass(role, extent.low, metric)
 
 
 def _check_finite(role: str, extent: ValueRange, metric: AuxiliaryMetric) -> None:

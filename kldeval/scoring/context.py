@@ -81,13 +81,13 @@ class DatasetContext:
         """
         return self._density_of(image).at(image, shape, *at, weights)
 
-    def lowest_of_others(self, image: str, shape: Shape) -> float:
-        """The least value of that density on the map.
+    def above_lowest_of_others(self, image: str, shape: Shape, rows: Array, cols: Array) -> tuple[Array, float]:
+        """How far that density is at some pixels above its least value on the map, and that value.
 
         Raises:
             RefusedMap: as `others_of`.
         """
-        return self._density_of(image).minimum_without(image, shape)
+        return self._density_of(image).above_minimum(image, shape, rows, cols)
 
     def density_of_others(self, image: str, shape: Shape, weights: Array | None) -> Array:
         """The density of the fixations on all other images, on the whole map.

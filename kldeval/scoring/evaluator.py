@@ -223,7 +223,7 @@ class Evaluator:
                     numbers[plan.quantities[place].name] = answer
                 else:
                     uncovered[place - n_quantities] = answer
-            elif (answer.role, answer.kind, plan.settings.empty_gt) == ("gt", "empty", "skip"):
+            elif (place < n_quantities or plan.has_densities) and _is_skipped(answer, plan):
                 return Skipped(pair.name, "all-zero ground truth")
             elif place < n_quantities:
                 quantity = plan.quantities[place]
@@ -406,6 +406,11 @@ def _ranges(pair: MapPair, counted: CountedPair | None) -> PairAnswers:
     if counted:
         return PairAnswers([], *counted.ranges())
     return PairAnswers([], value_range(pair.pred, pair.weights), value_range(pair.gt, pair.weights))
+
+
+def _is_skipped(problem: SideProblem, plan: Plan) -> bool:
+    """Whether a map is left out for what stands against a number of it."""
+    return (problem.role, problem.kind, plan.settings.empty_gt) == ("gt", "empty", "skip")
 
 
 def _needs_plain(call: Call, pair: MapPair) -> Reason:

@@ -279,10 +279,11 @@ class FixationEvaluator:
         if not len(rows):
             return np.nan
         if self._company.baseline is None and pair.weights is None:
-            low, pixels = self._context.lowest_of_others(self._company.image, pair.shape), math.prod(pair.shape)
+            above, low = self._context.above_lowest_of_others(self._company.image, pair.shape, rows, cols)
+            left = 1 - low * math.prod(pair.shape)
             # of a constant map the difference is rounding
-            if low * pixels < NEARLY_ALL:
-                return float(mit_logarithm((self._others_here - low) / (1 - low * pixels), eps).mean())
+            if left > 1 - NEARLY_ALL:
+                return float(mit_logarithm(above / left, eps).mean())
         stretched = self._context.remembered("stretched", self._baseline_map, pair.weights, self._stretched)
         return float(mit_logarithm(stretched[rows, cols], eps).mean())
 

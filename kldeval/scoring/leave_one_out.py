@@ -47,6 +47,10 @@ ROUNDED = 2**-40
 corner, four standard deviations away on both axes, it has 1e-7 of the height of one on the spot."""
 
 
+FEW_BITS = 2**-46
+"""The share of a sum of Gaussians by which two ways of summing it differ."""
+
+
 def without_part(everything: Array, part: Array) -> Array:
     """Fixations under a Gaussian without some of them: exactly 0 where no other is near, not what rounding left there.
 
@@ -96,25 +100,33 @@ class LeaveOneOutDensity:
         """
         if weights is not None:
             return self.density(name, shape, weights)[rows, cols]
+        _, smooth, rest = self._smooth_at(name, shape, rows, cols)
+        return with_uniform_share(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
+
+    def above_minimum(self, name: str, shape: Shape, rows: Array, cols: Array) -> tuple[Array, float]:
+        """How far the density of the other images is at some pixels above its least value on the map, and that value.
+
+        Exactly 0 where it is the least, not what rounding leaves: its logarithm is taken.
+
+        Raises:
+            RefusedMap: no other image has fixations on this map.
+        """
+        everything, smooth, rest = self._smooth_at(name, shape, rows, cols)
+        low = self._searches(shape).without(self._own(name, shape))
+        gap = np.where(smooth - low > FEW_BITS * everything, smooth - low, 0.0)
+        least = with_uniform_share(np.asarray(low), self._kernel.uniform, rest, shape[0] * shape[1])
+        return (1 - self._kernel.uniform) * gap / rest, float(least)
+
+    def _smooth_at(self, name: str, shape: Shape, rows: Array, cols: Array) -> tuple[Array, Array, float]:
+        """All fixations under the Gaussian at some pixels, those of the other images, and how many these are."""
         everything, total = self._everything(shape)
         mine, mine_across, counts = self._own(name, shape)
         sigma = self._kernel.sigma(shape)
         down = gaussian_responses(rows, mine, shape[0], sigma[0])
         across = gaussian_responses(cols, mine_across, shape[1], sigma[1])
-        smooth = without_part(everything[rows, cols], np.einsum("ij,ij->i", down * counts, across))
-        rest = self._rest(name, total - counts.sum())
-        return with_uniform_share(smooth, self._kernel.uniform, rest, shape[0] * shape[1])
-
-    def minimum_without(self, name: str, shape: Shape) -> float:
-        """The least value of the density of the other images on the map.
-
-        Raises:
-            RefusedMap: no other image has fixations on this map.
-        """
-        points = self._own(name, shape)
-        rest = self._rest(name, self._everything(shape)[1] - points[2].sum())
-        low = np.asarray(self._searches(shape).without(points))
-        return float(with_uniform_share(low, self._kernel.uniform, rest, shape[0] * shape[1]))
+        whole = everything[rows, cols]
+        smooth = without_part(whole, np.einsum("ij,ij->i", down * counts, across))
+        return whole, smooth, self._rest(name, total - counts.sum())
 
     def density(self, name: str, shape: Shape, weights: Array | None = None) -> Array:
         """The density of the other images on the whole map; with weights its weighted sum is 1.

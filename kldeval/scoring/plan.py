@@ -288,6 +288,11 @@ class Plan:
         return _plan(settings, calls, shown or settings, per_class=per_class)
 
     @property
+    def has_densities(self) -> bool:
+        """Whether a metric asks for the density of a map: those of pixels do not, whatever they leave uncovered."""
+        return len(self.pixel_keys) < len(self.quantities)
+
+    @property
     def asked(self) -> tuple[Quantity, ...]:
         """Every quantity of a pair, the uncovered ones last."""
         return (*self.quantities, *self.uncovered)
@@ -381,7 +386,7 @@ def _density_quantity(key: str, call: Call | str, settings: Settings, shown: Set
         settings.reduction,
         _unit(settings, entry.info.unit),
         partial(separable, **given) if separable and given else separable,
-        partial(folded, **given) if folded and given else folded,
+        None if blind else partial(folded, **given) if folded and given else folded,
         entry.info.from_sum,
         zero_if_empty=settings.empty_gt == "zero",
         is_blind=blind,

@@ -165,3 +165,42 @@ def test_a_pixel_is_explained_by_the_values_that_its_metric_takes(tmp_path: Path
     for metric, terms in alone.items():
         assert together[metric].largest == terms.largest
     assert {one.gt for one in alone["bce"].largest} <= {0.0, 1.0}
+
+
+def test_a_map_is_left_out_by_what_asks_for_its_density_alone() -> None:
+    """A chain that empties the ground truth is no chain of bce."""
+    pred, gt = RNG.random((2, 1, 9))
+    asked: dict[str, Any] = {"norm": "latitude+sum-to-one", "empty_gt": "skip", "on_failure": "ignore"}
+    alone = kldeval.evaluate([pred], [gt], metric="bce", empty_gt="skip")
+    beside = kldeval.evaluate([pred], [gt], metric="sim(of=norm),bce", **asked)
+    assert alone.summaries["bce"].mean == beside.summaries["bce"].mean is not None
+    assert [failure.metric for failure in beside.failures] == ["sim"]
+
+
+def test_levels_are_refused_as_pixels_are() -> None:
+    """A number of 8-bit maps, whose levels of many pairs are prepared together, is no nan where floats are refused."""
+    maps = RNG.integers(110, 256, (2, 3, *SHAPE)).astype(np.uint8)
+    maps[:, 1, 0] = 3
+    for metric in ("sim(of=norm)", "cc(of=norm)", "mse(of=norm)"):
+        levels, pixels = (
+            kldeval.evaluate(list(pred), list(gt), metric=metric, norm="add(value=-0.4)", on_failure="ignore")
+            for pred, gt in (maps, maps / 255.0)
+        )
+        (key,) = levels.summaries
+        assert [one.name for one in levels.failures] == [one.name for one in pixels.failures]
+        assert levels.summaries[key].mean == pytest.approx(pixels.summaries[key].mean, rel=1e-12)
+    assert len(levels.failures) == 0
+
+
+@pytest.mark.parametrize("seed", [5, 6, 7, 8])
+def test_a_mask_of_ones_changes_nothing_over_other_images(seed: int) -> None:
+    """Their density is summed in one way at single pixels, and in another under a mask."""
+    rng = np.random.default_rng(seed)
+    for _ in range(7):
+        maps = list(rng.integers(0, 256, (3, 9, 11)).astype(np.uint8))
+        fixations = list(rng.integers(0, 3, (3, 9, 11)) * (rng.random((3, 9, 11)) < 0.25))
+        asked: dict[str, Any] = {"fixations": fixations, "metric": "ig,ig-mit", "baseline": "others"}
+        plain = kldeval.evaluate(maps, maps, **asked)
+        masked = kldeval.evaluate(maps, maps, mask=[np.ones((9, 11), np.uint8)] * 3, **asked)
+        for one, other in zip(plain.scores, masked.scores, strict=True):
+            assert one.values == pytest.approx(other.values, rel=1e-9)

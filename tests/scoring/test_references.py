@@ -224,7 +224,9 @@ def test_where_no_other_image_is_looked_at_their_density_is_nothing() -> None:
     assert ((density == 0) == (ndimage.gaussian_filter(counts, (6, 8)) == 0)).all()
     rows, cols = (part.ravel() for part in np.indices(shape))
     assert found.at("a", shape, rows, cols).reshape(shape) == pytest.approx(density, rel=1e-9, abs=0)
-    assert found.minimum_without("a", shape) == 0
+    above, least = found.above_minimum("a", shape, rows, cols)
+    assert least == 0
+    assert above == pytest.approx(density.ravel(), rel=1e-9, abs=0)
 
 
 def test_chance_of_other_images_has_the_ties_of_their_fixations(tmp_path: Path) -> None:
