@@ -99,24 +99,29 @@ def calibrate(
     settings = resolve_settings(settings, dataset.undivided, request)
     _check(settings, share)
     fitted, tested = _halves(dataset, share, resampling.seed)
-    fit = fit_temperature(_slopes(fitted, settings, request))
+    slopes_at, lost = _slopes(fitted, settings, request)
+    fit = fit_temperature(slopes_at)
+    n_fitted = len(fitted.tasks) - len(lost)
     scaled = with_temperature(settings, fit.temperature)
     name = f"temperature {fit.temperature:g}"
-    facts: dict[str, Any] = {"temperature": fit.temperature, "fitted_on": len(fitted.tasks), "seed": resampling.seed}
+    facts: dict[str, Any] = {"temperature": fit.temperature, "fitted_on": n_fitted, "seed": resampling.seed}
     reports = {}
     for label, chosen in ((AS_IT_IS, settings), (name, scaled)):
         (report,) = run_dataset(tested, {ONLY: (pred, gt)}, chosen, request, progress)
-        reports[label] = replace(report, provenance={**report.provenance, **facts})
+        failures = (*report.failures, *lost)
+        reports[label] = replace(report, failures=failures, provenance={**report.provenance, **facts})
     board = make_leaderboard(reports, resampling, provenance=facts)
     said = (
-        f"temperature(t={fit.temperature:g}) was fitted on {count(len(fitted.tasks), 'map')}, whose cross-entropy it "
+        f"temperature(t={fit.temperature:g}) was fitted on {count(n_fitted, 'map')}, whose cross-entropy it "
         f"lowers from {fit.before:.4g} to {fit.after:.4g} nats; the numbers are of the other maps"
     )
     return replace(board, notes=(said, *_share_of_calibration(board, name), *board.notes))
 
 
-def _slopes(fitted: Dataset, settings: Settings, request: RunOptions) -> Callable[[float], list[Slopes]]:
-    """The slopes of all maps that a temperature is fitted on, by its inverse.
+def _slopes(
+    fitted: Dataset, settings: Settings, request: RunOptions
+) -> tuple[Callable[[float], list[Slopes]], list[Failure]]:
+    """The slopes of all maps that a temperature is fitted on, by its inverse, and the maps that then had none.
 
     Raises:
         UsageProblem: when it is called, if none of the maps could be scored.
@@ -124,17 +129,19 @@ def _slopes(fitted: Dataset, settings: Settings, request: RunOptions) -> Callabl
     around = open_auxiliary(settings, request, fitted.every, is_single_pair=fitted.is_single_pair)
     reading = replace(reading_of(settings, request), sources=around.sources)
     executor = executor_for(request)
+    lost: list[Failure] = []
 
     def slopes_at(inverse: float) -> list[Slopes]:
         found = [answer.outcome for answer in outcomes(fitted, Sloping(settings, reading, inverse), reading, executor)]
         rows = [one for one in found if not isinstance(one, Failure)]
+        lost[:] = [one for one in found if isinstance(one, Failure)]
         if not rows:
             first = found[0]
             msg = f"none of the maps that a temperature is fitted on could be scored: {first.name}: {first.message}"
             raise UsageProblem(msg)
         return rows
 
-    return slopes_at
+    return slopes_at, lost
 
 
 def fit_temperature(slopes_at: Callable[[float], Sequence[Slopes]]) -> Fit:
@@ -221,4 +228,6 @@ def _share_of_calibration(board: Leaderboard, name: str) -> tuple[str, ...]:
     if not before or after is None or not (math.isfinite(before) and math.isfinite(after)):
         return ()
     part = 100 * (before - after) / before
+    if part <= 0:
+        return (f"on the other maps {key} is {-part:.3g} % higher under the temperature, which mends nothing there",)
     return (f"{part:.3g} % of {key} on the other maps is calibration that one temperature mends",)

@@ -337,11 +337,15 @@ def fitted_parameters(maps: Sequence[Small], parts: Sequence[str] = PARTS) -> Pa
         return found[0], found[1], found[2], found[3]
 
     stacks = _stacks(maps)
+    scale = max(one.factor for one in stacks)
 
     def cost(some: Array) -> float:
         point = np.asarray(NEUTRAL)
         point[free] = some
-        return math.fsum(one.divergence(*parameters(point)) for one in stacks) / len(maps)
+        temperature, blur, centre, uniform = parameters(point)
+        return math.fsum(
+            one.divergence(temperature, blur * scale / one.factor, centre, uniform) for one in stacks
+        ) / len(maps)
 
     best = None
     for start in STARTS:
@@ -352,7 +356,7 @@ def fitted_parameters(maps: Sequence[Small], parts: Sequence[str] = PARTS) -> Pa
     point = np.asarray(NEUTRAL)
     point[free] = best.x  # type: ignore[union-attr] # there are starts
     temperature, blur, centre, uniform = parameters(point)
-    return Parameters(temperature, blur * maps[0].factor, centre, min(uniform, 1.0))
+    return Parameters(temperature, blur * scale, centre, min(uniform, 1.0))
 
 
 NEUTRAL = [0.0, -4.0, 2.0, -21.0]
@@ -431,5 +435,5 @@ def _notes(rows: Iterable[FittedMap], best: Parameters, n: int) -> list[str]:
     if n > MOST_FITTED:
         found.append(f"each fit is of {MOST_FITTED} maps at most, taken evenly from all {n}")
     if best.uniform > 2 * LEAST and any(row.before > 1 for row in rows):
-        found.append("the uniform part is what zeros under ground-truth mass need; without it epsilon decides")
+        found.append("the uniform part bounds what a prediction of next to nothing under ground-truth mass costs")
     return found

@@ -16,6 +16,7 @@ from kldeval.grammar import format_value
 from kldeval.provenance import versions
 from kldeval.reports.documents import Leaderboard, Report
 from kldeval.reports.json_reader import load_document
+from kldeval.reports.leaderboard import on_common_maps
 from kldeval.reports.reproduction import Difference, Reproduction
 from kldeval.settings.signature import combined, format_signature
 from kldeval.urls import MASK, displayed, is_url
@@ -89,10 +90,17 @@ def reproduce(
         msg = f"{printable(file)} is a comparison, whose numbers are those of reports; reproduce these"
         raise UsageProblem(msg)
     preds, gt = _sides(file, paths, reports)
-    parts = [
-        _of_report(model, report, pred, gt, said, progress, tolerance)
+    again = {
+        model: run(pred, gt, combined(report.signatures.values()), _request(report, said), progress)
         for (model, report), pred in zip(reports.items(), preds, strict=True)
-    ]
+    }
+    # the reports of a leaderboard are on the maps that every model has
+    return _compared(file, reports, on_common_maps(again)[0] if isinstance(document, Leaderboard) else again, tolerance)
+
+
+def _compared(file: Path, reports: Mapping[str, Report], again: Mapping[str, Report], tolerance: float) -> Reproduction:
+    """What the reports of today, on the same maps of each model, have in common with the saved ones."""
+    parts = [_of_report(model, report, again[model], tolerance) for model, report in reports.items()]
     first, now = next(iter(reports.values())), parts[0].report
     differences = tuple(dict.fromkeys(one for part in parts for one in part.differences))
     n_numbers = sum(part.n_numbers for part in parts)
@@ -149,15 +157,10 @@ def _request(report: Report, said: Mapping[str, Any]) -> RunOptions:
 def _of_report(
     model: str,
     report: Report,
-    pred: MapFolder | None,
-    gt: MapFolder | None,
-    said: Mapping[str, Any],
-    progress: Progress | None,
+    now: Report,
     tolerance: float,
 ) -> _Compared:
     """A report and its numbers of today."""
-    settings = combined(report.signatures.values())
-    now = run(pred, gt, settings, _request(report, said), progress)
     prefix = f"{model}: " if model else ""
     found = [*_of_versions(report.provenance, now.provenance), *_of_files(report, now, prefix)]
     found += _of_maps(report, now, prefix)

@@ -104,14 +104,14 @@ NAMED = 6
 def _words(key: str, mean: Bounds, rounding: Rounding) -> str:
     gap = mean.outer - mean.high
     rest = (
-        f" (no map has more than {mean.outer:.4g})"
+        f" (no such maps have a mean above {mean.outer:.4g})"
         if math.isfinite(gap) and gap > LARGE * (mean.high - mean.low)
         else ""
     )
     how = (
         "in the worst case"
         if mean.kind == "exact"
-        else "as outer bounds (no map has less or more, none may reach them)"
+        else "as outer bounds (no such maps have a lower or higher mean, none may reach them)"
     )
     return (
         f"{key} of the float maps behind the 8-bit predictions ({rounding}): from {mean.low:.4g} to {mean.high:.4g} "

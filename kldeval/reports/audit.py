@@ -87,9 +87,18 @@ def _causes(
     found: Mapping[str, Mapping[str, Standing]],
     reference: str,
 ) -> dict[str, tuple[Cause, ...]]:
-    """What drives the spread of the conventions, for each model."""
+    """What drives the spread of the conventions, for each model: of the maps and conventions whose means are shown."""
+    counted = set(maps_with_values(maps, reference))
+    alike = {name: conventions[name] for name in found if set(maps_with_values(maps, name)) == counted}
     return {
-        model: causes(Evidence(maps[model], conventions, {name: row[model] for name, row in found.items()}, reference))
+        model: causes(
+            Evidence(
+                [row for row in maps[model] if row.name in counted],
+                alike,
+                {name: row[model] for name, row in found.items()},
+                reference,
+            )
+        )
         for model in maps
     }
 

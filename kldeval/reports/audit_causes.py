@@ -160,7 +160,10 @@ def _stretch(evidence: Evidence) -> Iterator[Cause]:
     moved = max(abs(evidence.mean(name) - (base - mass * decades[name])) for name in names)
     if _is_visible(moved, base):
         readings = _readings(evidence, dict.fromkeys(names, ""), beside=True)
-        text = f"stretching: subtracting the prediction's minimum takes away what it spread evenly: {readings}"
+        what = "subtracting the prediction's minimum takes away what it spread evenly"
+        if any("bytes" in evidence.traits[name].pred for name in names):
+            what = "subtracting the prediction's minimum, and rounding to bytes, take away what it spread thinly"
+        text = f"stretching: {what}: {readings}"
         yield Cause("stretching", text, moved / max(SMALLEST, abs(base)))
 
 

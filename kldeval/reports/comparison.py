@@ -550,14 +550,16 @@ def find_regressions(
     new, *others = reports
     columns = next(iter(reports.values())).columns
     tested: list[Rival] = []
-    groups: Sequence[str] | None = None
     for key in keys:
-        _, _, values, groups = _table(reports, key, keys, facts)
+        _, maps, values, groups = _table(reports, key, [key], facts)
+        differences = values[:, :1] - values[:, 1:]
+        if groups is not None:
+            maps, differences = sorted(set(groups)), group_means(differences, groups)
         tested += [
-            Rival(key, other, columns[key].best, values[:, 0] - values[:, place])
-            for place, other in enumerate(others, 1)
+            Rival(key, other, columns[key].best, dict(zip(maps, differences[:, place].tolist(), strict=True)))
+            for place, other in enumerate(others)
         ]
-    return worse_than(new, tested, groups, resampling)
+    return worse_than(new, tested, "maps" if facts.group_of is None else "groups", resampling)
 
 
 def statistics_signature(resampling: Resampling, grouping: str) -> str:

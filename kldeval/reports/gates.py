@@ -13,12 +13,11 @@ from kldeval.errors import UnknownName, UsageProblem
 from kldeval.grammar import did_you_mean
 from kldeval.reports.documents import GateOutcome, Summary
 from kldeval.reports.moments import exact_mean
-from kldeval.reports.significance import group_means, is_enumerated, max_statistic_p_values
+from kldeval.reports.significance import is_enumerated, max_statistic_p_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from kldeval.arrays import NumpyArray as Floats
     from kldeval.reports.documents import Report, Resampling
     from kldeval.reports.rows import RowsReport
 
@@ -124,20 +123,21 @@ def _threshold(text: str, number: str) -> float:
 
 
 class Rival(NamedTuple):
-    """Another model and a metric: on each map the new model's value minus the other's; `best` is `low` or `high`."""
+    """Another model and a metric: on each unit (map or group), by its name, the new model's value minus the other's.
+
+    `best` is `low` or `high`.
+    """
 
     key: str
     model: str
     best: str
-    differences: Floats
+    differences: Mapping[str, float]
 
 
-def worse_than(
-    new: str, rivals: Sequence[Rival], groups: Sequence[str] | None, resampling: Resampling
-) -> tuple[GateOutcome, ...]:
+def worse_than(new: str, rivals: Sequence[Rival], unit: str, resampling: Resampling) -> tuple[GateOutcome, ...]:
     """The gate of each metric and rival, in their order; its value is the mean difference, new minus other.
 
-    One that is not finite fires.
+    Each is of the units that have it; the signs of all are flipped together. One that is not finite fires.
 
     Raises:
         UsageProblem: so few units, or resamples, cannot reach the level.
@@ -145,10 +145,11 @@ def worse_than(
     import numpy as np
 
     level = (1 - resampling.confidence) / 2
-    columns = np.array([rival.differences for rival in rivals], dtype=np.float64).T
-    finite = np.asarray(np.isfinite(columns).all(axis=0))
-    units = columns if groups is None else group_means(columns, groups)
-    check_reach(len(units), "maps" if groups is None else "groups", level, resampling.resamples)
+    check_reach(min(len(rival.differences) for rival in rivals), unit, level, resampling.resamples)
+    names = sorted(set().union(*(rival.differences for rival in rivals)))
+    # a unit without the metric adds nothing to its statistic, whatever its sign
+    units = np.array([[rival.differences.get(name, 0.0) for rival in rivals] for name in names], dtype=np.float64)
+    finite = np.asarray(np.isfinite(units).all(axis=0))
     worsening = units * [1.0 if rival.best == "low" else -1.0 for rival in rivals]
     p_values = np.zeros(len(rivals))
     if finite.any():
@@ -159,7 +160,7 @@ def worse_than(
         text = f"{rival.key}: {new} is worse than {rival.model}"
         p = float(p_values[place])
         if finite[place]:
-            mean = exact_mean(units[:, place].tolist())
+            mean = exact_mean(rival.differences.values())
             outcomes.append(GateOutcome(text, mean, fired=p <= level, p_value=p))
         else:
             outcomes.append(GateOutcome(text, None, fired=True))

@@ -348,8 +348,14 @@ class _Reader:
                 held.add(key)
 
     def leaderboard(self, item: Json) -> Leaderboard:
+        # a number that one model lacks on a map counts there for none
+        lacking = {
+            (failure["name"], failure.get("metric", ""))
+            for report in item["reports"].values()
+            for failure in report["failures"]
+        }
         reports = {
-            model: _Reader(self.file, *self.place, "reports", model).report(report)
+            model: _Reader(self.file, *self.place, "reports", model).report(report, lacking)
             for model, report in item["reports"].items()
         }
         first, *others = (tuple(score.name for score in report.scores) for report in reports.values())
@@ -365,7 +371,7 @@ class _Reader:
     def inside(self, *place: str) -> _Reader:
         return _Reader(self.file, *self.place, *place)
 
-    def report(self, item: Json) -> Report:
+    def report(self, item: Json, lacking: Iterable[tuple[str, str]] = ()) -> Report:
         signatures, provenance = item["signature"], item["provenance"]
         keys = tuple(signatures) if item["summary"] else ()  # --reduction none leaves no numbers
         self.has(item["summary"], keys, "summary")
@@ -383,7 +389,7 @@ class _Reader:
             provenance={key: value for key, value in provenance.items() if key not in ("short", "columns")},
             summaries=_summaries(item["summary"], keys),
             columns={key: _column(provenance["columns"][key]) for key in signatures},
-            scores=self.scores(item["maps"], keys, {(failure.name, failure.metric) for failure in failures}),
+            scores=self.scores(item["maps"], keys, {*lacking, *((one.name, one.metric) for one in failures)}),
             failures=failures,
             notes=tuple(item["notes"]),
             classes=tuple(_class_row(row, by_class) for row in item.get("classes", ())),

@@ -41,7 +41,7 @@ def make_leaderboard(
         UsageProblem: the reports have no metric in common, or there is no `sort` among them.
         MissingDependency: scipy is not installed.
     """
-    restricted, left_out = _on_common_maps(reports)
+    restricted, left_out = on_common_maps(reports)
     shared = next((report for report in restricted.values() if report.references), None)
     if shared:
         restricted = {model: with_ways(report, resampling, shared.scores) for model, report in restricted.items()}
@@ -119,7 +119,7 @@ def _resampling(parts: Mapping[str, Leaderboard]) -> Resampling:
     return resampling_of(next(iter(drawn.values()), "paired"))
 
 
-def _on_common_maps(
+def on_common_maps(
     reports: Mapping[str, Report],
 ) -> tuple[dict[str, Report], Mapping[str, tuple[str, ...]]]:
     """The reports on the maps that all of them have, and the other maps, each with the models that lack it.

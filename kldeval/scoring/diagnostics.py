@@ -205,7 +205,8 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
             maps = f"{count} of {n_maps} map{'s' * (n_maps != 1)}"
             axes = {"axis": class_axis(settings.pred), "gt_axis": class_axis(settings.gt)}
             but = _OTHERS_DIVIDE if settings.masks == OF_PIXELS else ""
-            sentences.append(sentence.format(maps=maps, but=but, **axes))
+            decided = "decided by epsilon" if _largest_epsilon(settings) else "infinite, for no epsilon is added"
+            sentences.append(sentence.format(maps=maps, but=but, decided=decided, **axes))
     names = {call.name for call in settings.metrics}
     if n_maps > 1 and settings.maps == "mean" and "brier" in names and any(one.startswith("brier-") for one in names):
         sentences.append(_TERMS_OF_PIXELS)
@@ -325,7 +326,7 @@ _SENTENCES = {
         "prediction scores below 0"
     ),
     "uncovered": (
-        "the prediction is exactly 0 under ground-truth mass ({maps}): there the number is decided by epsilon; see "
+        "the prediction is exactly 0 under ground-truth mass ({maps}): there the number is {decided}; see "
         "n_uncovered and uncovered_mass"
     ),
     "missed-label": (

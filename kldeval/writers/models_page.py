@@ -146,11 +146,12 @@ def _best_of(means: Iterable[float | None], direction: str) -> float | None:
 def _explain(comparison: ComparisonReport) -> str:
     """What brackets and raised letters mean."""
     every = tuple(comparison.comparisons.values())
-    first = every[0]
-    units, pairs = count(first.n, first.unit[:-1]), count(len(first.pairs), "pair")
+    first, numbers = every[0], {one.n for one in every}
+    units = count(first.n, first.unit[:-1]) if len(numbers) == 1 else f"the {first.unit} of each metric"
+    pairs = count(len(first.pairs), "pair")
     differ = any(pair.significant for compared in every for pair in compared.pairs)
     verdict = "raised are the models that are significantly worse" if differ else "no two models differ significantly"
-    if first.n == 1:
+    if numbers == {1}:
         return f"a single {first.unit[:-1]} has neither intervals nor tests"
     return (
         f"in brackets {100 * first.confidence:g} % intervals (BCa bootstrap over {units}); "

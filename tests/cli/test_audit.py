@@ -562,3 +562,22 @@ def test_colours_are_for_terminals(two: dict[str, Any], monkeypatch: pytest.Monk
     text = kldeval(*asked).out
     assert "\x1b[1m0.1868 (1)" in text
     assert re.search(r"\x1b\[[0-9;]*33m *inf \(2\)", text)
+
+
+def test_causes_are_of_the_maps_whose_means_are_shown(tmp_path: Path) -> None:
+    """Not of maps that another model lacks, whose zeros no mean above has met."""
+    rng = np.random.default_rng(0)
+    for side in ("one", "other", "gt"):
+        (tmp_path / side).mkdir()
+    for place in range(6):
+        gt = rng.random((10, 12))
+        one, other = gt + rng.random((10, 12)), gt + 0.3 * rng.random((10, 12))
+        if place < 3:
+            one[:4], other[0, 0] = 0, np.nan
+        for side, array in (("one", one / 2), ("other", other / 2), ("gt", gt)):
+            np.save(tmp_path / side / f"{place}.npy", array)
+    both = tmp_path / "one", tmp_path / "other", tmp_path / "gt"
+    done = kldeval("audit", *both, "--convention", "default,eml-net,exact,mit")
+    assert "zeros under ground-truth mass" not in done.out
+    alone = kldeval("audit", tmp_path / "one", tmp_path / "gt", "--convention", "default,eml-net,exact,mit")
+    assert "zeros under ground-truth mass: on 3 of 6 maps" in alone.out

@@ -125,3 +125,23 @@ def test_predictions_that_are_always_right_have_no_best_temperature(tmp_path: Pa
     outcome = kldeval("calibrate", tmp_path / "pred", tmp_path / "gt", "--norm", "softmax", "--axis", "0")
     message = "no temperature is the best of the maps it is fitted on: ever smaller ones have a lower cross-entropy"
     assert (outcome.code, outcome.err) == (2, f"kldeval: {message}\n")
+
+
+def test_a_map_that_cannot_be_read_is_a_failure_on_either_side(maps: Path) -> None:
+    """Of the maps that the temperature is fitted on, too: it is told how many these were."""
+    for place in range(12):
+        (maps / "pred" / f"{place:02}.npy").rename(maps / "kept.npy")
+        (maps / "pred" / f"{place:02}.npy").write_bytes(b"no map")
+        done = kldeval(
+            "calibrate", maps / "pred", maps / "gt", *FLAGS, "-m", "ce", "--format", "json", "--resamples", "200"
+        )
+        board = json.loads(done.out)
+        assert done.code == 1
+        assert {one["name"] for report in board["reports"].values() for one in report["failures"]} == {f"{place:02}"}
+        numbers = {report["summary"]["ce"]["n"] for report in board["reports"].values()}
+        fitted_on = {report["provenance"]["fitted_on"] for report in board["reports"].values()}
+        assert numbers | fitted_on == {5, 6}
+        (maps / "kept.npy").rename(maps / "pred" / f"{place:02}.npy")
+        if numbers == {6}:
+            break
+    assert numbers == {6}

@@ -101,8 +101,8 @@ def test_infinity_is_a_score_and_a_string_in_json(pair_files: Path) -> None:
     assert report["maps"][0].keys() == {"name", "kld", "n_uncovered", "uncovered_mass"}
     assert report["notes"] == [
         (
-            "the prediction is exactly 0 under ground-truth mass (1 of 1 map): there the number is decided by "
-            "epsilon; see n_uncovered and uncovered_mass"
+            "the prediction is exactly 0 under ground-truth mass (1 of 1 map): there the number is infinite, for no "
+            "epsilon is added; see n_uncovered and uncovered_mass"
         ),
         "the metric is infinite or undefined (1 of 1 map); such values stay in the mean",
     ]

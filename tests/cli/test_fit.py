@@ -33,6 +33,17 @@ def fitted(maps: list[tuple[np.ndarray, np.ndarray]], parts: str) -> dict[str, f
     return found.to_dict()["parameters"]  # type: ignore[no-any-return]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_known_blur_is_found_on_maps_of_several_sizes(order: int) -> None:
+    """In pixels of the maps, whichever comes first: large ones are made smaller to be fitted."""
+    maps = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        pred = (rng.random([(300, 450), (60, 90)][seed % 2]) < 0.01) + 1e-9
+        maps.append((pred / pred.sum(), cv2.GaussianBlur(pred / pred.sum(), (65, 65), 8)))
+    assert fitted(maps[::order], "blur")["blur"] == pytest.approx(8, rel=0.05)
+
+
 def test_a_known_temperature_is_found() -> None:
     maps = [(scene(seed) ** 2.5, scene(seed)) for seed in range(4)]
     assert fitted(maps, "temperature")["temperature"] == pytest.approx(2.5, rel=1e-2)

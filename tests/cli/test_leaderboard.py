@@ -323,3 +323,54 @@ def test_nothing_is_scored_before_the_request_is_sane(root: Path, monkeypatch: p
     ):
         outcome = kldeval(root / "good", root / "bad", root / "gt", *arguments)
         assert (outcome.code, outcome.out, outcome.err) == (2, "", f"kldeval: {message}\n")
+
+
+@pytest.fixture
+def partial(tmp_path: Path) -> Path:
+    """Sixteen maps of two models; of one, half are all zero, which kld refuses and cc takes."""
+    rng = np.random.default_rng(0)
+    for side in ("new", "old", "gt"):
+        (tmp_path / side).mkdir()
+    for place in range(16):
+        gt = rng.random((12, 14))
+        new = gt + 0.9 * rng.random((12, 14))
+        for side, array in (("gt", gt), ("old", gt + rng.random((12, 14))), ("new", new * (place >= 8))):
+            np.save(tmp_path / side / f"{place:02}.npy", array)
+    return tmp_path
+
+
+def test_a_gate_looks_at_all_maps_that_have_its_metric(partial: Path) -> None:
+    """Whatever other metrics lack there: a model that collapsed on half of the maps is worse."""
+    gates = {}
+    for metrics in ("cc", "kld,cc"):
+        for model in ("new", "old"):
+            saved = partial / f"{model}.json"
+            assert kldeval(partial / model, partial / "gt", "-m", metrics, "-o", saved, "-q").code in (0, 1)
+        done = kldeval("compare", partial / "new.json", partial / "old.json", "--fail-if-worse", "--format", "json")
+        gates[metrics] = next(one for one in json.loads(done.out)["gates"] if "cc: new is worse" in str(one))
+        assert done.code == 3
+    assert gates["cc"]["fired"]
+    assert gates["cc"]["p"] == pytest.approx(gates["kld,cc"]["p"], rel=0.5)
+    assert gates["cc"]["value"] == gates["kld,cc"]["value"]
+
+
+def test_a_leaderboard_with_a_number_less_is_read_merged_and_reproduced(partial: Path) -> None:
+    both = partial / "old", partial / "new", partial / "gt", "-m", "kld,cc", "--format", "json", "-q"
+    assert kldeval(*both, "-o", partial / "board.json").code == 1
+    shown = kldeval("show", partial / "board.json", "--format", "json")
+    assert shown.code == 0, shown.err
+    again = kldeval("reproduce", partial / "board.json")
+    assert again.code == 0
+    assert again.out.splitlines()[1].startswith("reproduced: 48 of 48 numbers agree in every digit")
+    shares = [partial / f"{share}.json" for share in (1, 2)]
+    for place, share in enumerate(shares, 1):
+        assert kldeval(*both, "--shard", f"{place}/2", "-o", share).code == 1
+    merged = kldeval("merge", *shares, "--format", "json")
+    whole, parts = (json.loads(text)["reports"] for text in (shown.out, merged.out))
+    for model in ("old", "new"):
+        assert whole[model]["summary"] == parts[model]["summary"]
+
+
+def test_footnotes_are_of_every_metric(partial: Path) -> None:
+    done = kldeval(partial / "old", partial / "new", partial / "gt", "-m", "kld,cc", "--intervals")
+    assert "(BCa bootstrap over the maps of each metric)" in done.out.replace("\n", " ")
