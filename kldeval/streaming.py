@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kldeval.arrays import as_numpy
+from kldeval.data.fixations.maps import MARKS
 from kldeval.data.load import on_asked_scales
 from kldeval.errors import FAILURE_CODES, RefusedMap, UsageProblem
 from kldeval.functional import option_settings, warn_of_one_cell
@@ -234,7 +235,9 @@ class MetricCollection:
         other: Any | None,
     ) -> Score | None:
         """The score of one map; None where it is left out, as `empty_gt="skip"` asks."""
-        company = AuxiliaryInputs(fixations=_fixations(fixations), other=_fixations(other))
+        where = "" if place is None else f"map {place} of the batch: "
+        _check_weights(weights, where)
+        company = AuxiliaryInputs(fixations=_fixations(fixations, where), other=_fixations(other, where))
         pair = MapPair(
             "",
             pred,
@@ -247,7 +250,6 @@ class MetricCollection:
         )
         pair = on_asked_scales(pair, self._settings.raw, self._settings.masks, {"pred": pred, "gt": gt})
         outcome = self._evaluator.score(pair)
-        where = "" if place is None else f"map {place} of the batch: "
         if isinstance(outcome, Failure):
             raise RefusedMap(where + _refusal_words(outcome.message), code=_failure_code(outcome.code))
         if isinstance(outcome, Skipped):
@@ -422,9 +424,35 @@ def _of_one_channel(array: Any) -> Any:
     return array[:, 0] if array.ndim == _BATCH + 1 and array.shape[1] == 1 else array
 
 
-def _fixations(counts: Any | None) -> Fixations | None:
-    """The fixations that a map of counts stands for."""
+def _check_weights(weights: Any | None, where: str) -> None:
+    """Refuse weights that a report refuses.
+
+    Raises:
+        RefusedMap: a weight is negative or not finite, or all are 0.
+    """
+    if weights is not None and not ((weights >= 0) & (weights < np.inf)).all():
+        msg = f"{where}weights must be finite numbers of 0 or more"
+        raise RefusedMap(msg)
+    if weights is not None and not (weights > 0).any():
+        msg = f"{where}the weights of a map are all 0: it has no pixels"
+        raise RefusedMap(msg)
+
+
+def _fixations(counts: Any | None, where: str) -> Fixations | None:
+    """The fixations that a map of counts stands for, as a file of them is read: a single mark tells of no repeats.
+
+    Raises:
+        RefusedMap: a value is negative, or no whole number.
+    """
     if counts is None:
         return None
     rows, cols = np.nonzero(counts)
-    return fixations_at(rows + 0.5, cols + 0.5, counts[rows, cols].astype(np.int64), shape=counts.shape)
+    found = np.asarray(counts[rows, cols], np.float64)
+    wrong = found[~((found >= 0) & (found == np.floor(found)) & (found < np.inf))]
+    if wrong.size:
+        msg = f"{where}fixations hold {wrong[0]:g}: they are how often each pixel was fixated, 0, 1, 2, ..."
+        raise RefusedMap(msg)
+    marks = np.unique(found)
+    if len(marks) == 1 and marks[0] in MARKS:
+        found = np.ones_like(found)
+    return fixations_at(rows + 0.5, cols + 0.5, found.astype(np.int64), shape=counts.shape)

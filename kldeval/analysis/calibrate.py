@@ -44,6 +44,9 @@ MOST_STEPS = 60
 LARGEST_STEP = 4.0
 """No step changes the temperature by a larger factor: far from the best one the curve is nearly flat."""
 
+SAME = 1e-6
+"""A cross-entropy that moves by a smaller share of a percent stays the same."""
+
 EXTREMES = 1e-4, 1e4
 """A best temperature beyond these is none."""
 
@@ -111,9 +114,11 @@ def calibrate(
         failures = (*report.failures, *lost)
         reports[label] = replace(report, failures=failures, provenance={**report.provenance, **facts})
     board = make_leaderboard(reports, resampling, provenance=facts)
+    before, after = f"{fit.before:.4g}", f"{fit.after:.4g}"
+    moves = f"lowers from {before} to {after} nats" if before != after else f"leaves at {before} nats"
     said = (
-        f"temperature(t={fit.temperature:g}) was fitted on {count(n_fitted, 'map')}, whose cross-entropy it "
-        f"lowers from {fit.before:.4g} to {fit.after:.4g} nats; the numbers are of the other maps"
+        f"temperature(t={fit.temperature:g}) was fitted on {count(n_fitted, 'map')}, whose cross-entropy it {moves}; "
+        "the numbers are of the other maps"
     )
     return replace(board, notes=(said, *_share_of_calibration(board, name), *board.notes))
 
@@ -228,6 +233,8 @@ def _share_of_calibration(board: Leaderboard, name: str) -> tuple[str, ...]:
     if not before or after is None or not (math.isfinite(before) and math.isfinite(after)):
         return ()
     part = 100 * (before - after) / before
-    if part <= 0:
+    if abs(part) < SAME:
+        return (f"on the other maps {key} is the same under the temperature: nothing is left to mend",)
+    if part < 0:
         return (f"on the other maps {key} is {-part:.3g} % higher under the temperature, which mends nothing there",)
     return (f"{part:.3g} % of {key} on the other maps is calibration that one temperature mends",)

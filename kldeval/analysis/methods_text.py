@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -144,7 +145,12 @@ _EMPTY_PRED = {
 def _empty_words(settings: Settings) -> list[str]:
     if settings.empty_gt == settings.empty_pred == "error":
         return ["Maps that cannot be normalised were not scored."]
-    return [_EMPTY_GT.get(settings.empty_gt, ""), _EMPTY_PRED.get(settings.empty_pred, "")]
+    refused = [
+        f"Maps with {what} that cannot be normalised were not scored."
+        for policy, what in ((settings.empty_gt, "a ground truth"), (settings.empty_pred, "a prediction"))
+        if policy == "error"
+    ]
+    return [*filter(None, (_EMPTY_GT.get(settings.empty_gt), _EMPTY_PRED.get(settings.empty_pred))), *refused]
 
 
 def _average_words(settings: Settings, maps: str) -> str:
@@ -197,13 +203,18 @@ def metric_words(call: Call, settings: Settings) -> str:
     """
     unit = {"e": "nats", "2": "bits", "10": "bans"}[settings.base]
     if settings.is_labels:
-        return label_metric_words(call, unit)
+        return _in_base(label_metric_words(call, unit), settings.base)
     if call.name in _FORMULAS:
-        return f"{_FORMULAS[call.name](call)}, in {unit}"
+        return _in_base(f"{_FORMULAS[call.name](call)}, in {unit}", settings.base)
     words = map_metric_words(call, settings)
     if words:
         return words
     return _documented_words(call, METRICS[call.name].function.__doc__ or "")
+
+
+def _in_base(words: str, base: str) -> str:
+    """A formula with the logarithms of a base."""
+    return words if base == "e" else re.sub(r"\bln\b", f"log{base}", words)
 
 
 def _documented_words(call: Call, documentation: str) -> str:

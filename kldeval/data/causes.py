@@ -49,13 +49,18 @@ def negative(pair: MapPair, role: str, detail: float, chain: str) -> str:
     return f"the {SIDES[role]} has negative values (minimum {detail:.6g}), which {chain!r} cannot take; {why}"
 
 
-def _why_nodata(array: Array, _flag: str, _chain: str) -> str:
+def _why_nodata(array: Array, flag: str, _chain: str) -> str:
     value = recognise.describe_number(recognise.sentinel(array))
-    return f"all of them are {value}, as pixels without data are marked: --nodata {value} takes them for such"
+    counted = " --nodata-pred zero (or mask)" if flag == "--pred-norm" else ""
+    return f"all of them are {value}, as pixels without data are marked: --nodata {value}{counted} takes them for such"
 
 
-def _why_log_density(array: Array, flag: str, _chain: str) -> str:
-    return f"{_log_density(array)}: {flag} {_quoted(_log_chain(array))}"
+def _why_log_density(array: Array, flag: str, chain: str) -> str:
+    logs = _log_chain(array)
+    axis = logs.rpartition("(axis=")[2].partition(")")[0] if "(axis=" in logs else ""
+    other = "--gt-norm" if flag == "--pred-norm" else "--pred-norm"
+    both = f" {other} {_quoted(f'sum-to-one(axis={axis})')}" if axis and f"axis={axis}" not in chain else ""
+    return f"{_log_density(array)}: {flag} {_quoted(logs)}{both}"
 
 
 def _why_overshoot(_array: Array, flag: str, chain: str) -> str:

@@ -131,7 +131,8 @@ def _softmax(evidence: Evidence) -> Iterator[Cause]:
     details = {**dict.fromkeys(both, ""), **dict.fromkeys(alone, "of the prediction alone")}
     nearly_uniform = all(row.unit_range for row in evidence.maps)
     what = (
-        f"that of values in 0..1 is nearly uniform, and no two such maps differ by more than {SOFTMAX_BOUND}"
+        "that of values in 0..1 is nearly uniform"
+        + (f", and where both maps go through it they differ by no more than {SOFTMAX_BOUND}" if both else "")
         if nearly_uniform
         else "it takes the maps for logits"
     )

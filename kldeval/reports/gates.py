@@ -174,7 +174,8 @@ def check_reach(n: int, unit: str, level: float, resamples: int) -> None:
         UsageProblem: saying how many units would do, or how many resamples.
     """
     if not is_enumerated(n, resamples) and 1 / (resamples + 1) > level:
-        msg = f"--fail-if-worse at {100 * level:.3g} % (one-sided) needs --resamples {math.ceil(1 / level)} at least"
+        least = math.ceil(1 / level * (1 - 1e-12)) - 1
+        msg = f"--fail-if-worse at {100 * level:.3g} % (one-sided) needs --resamples {least} at least"
         raise UsageProblem(msg)
     if 2.0 ** -min(n, 1000) > level:
         here = f"{n} {unit if n > 1 else unit.removesuffix('s')}"

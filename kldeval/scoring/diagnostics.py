@@ -6,7 +6,7 @@ A remark is a key noted for one map; `notes` turns the remarks of all maps, and 
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite, log, prod
+from math import inf, isfinite, isnan, log, prod
 from typing import TYPE_CHECKING
 
 from kldeval.data.causes import SIDES, negative, unnormalised
@@ -58,7 +58,8 @@ class Diagnostics:
     forgives_empty: bool
     takes_logs: bool
     bounded: tuple[tuple[str, float], ...]
-    is_whole_map: bool
+    unit: float
+    axes: tuple[int, ...]
     largest_cell: int
 
     @classmethod
@@ -69,7 +70,8 @@ class Diagnostics:
             settings.empty_gt != "error",
             settings.pred[0].name == "log-prob",
             tuple(_bounded(settings)),
-            axes_of(settings.gt) in (None, MAP),
+            1.0 if settings.base == "e" else log(int(settings.base)),
+            axes_of(settings.gt) or MAP,
             max((cell_side(call.name, call.keywords) for call in settings.on("maps").values()), default=0),
         )
 
@@ -95,9 +97,9 @@ def refusal(pair: MapPair, role: str, kind: str, detail: float, chain: Chain) ->
 
 
 def _nonfinite(pair: MapPair, role: str, detail: float, chain: str) -> str:
-    found = "nan" if detail != detail else "inf"  # noqa: PLR0124 - nan is what differs from itself
+    found = "nan" if isnan(detail) else "inf"
     text = f"the {SIDES[role]} holds {found}, which {chain!r} does not handle; repair the map"
-    if found == "inf":
+    if found != "nan":
         return f"{text}, or clip it first: --{role}-norm 'clip(min=...,max=...)+{chain}'"
     if getattr(pair, role) is None or getattr(pair, role).ndim > 2:  # noqa: PLR2004 - height and width
         return text  # neither functions of arrays nor class maps take --nodata
@@ -123,9 +125,15 @@ def _holds_more(pair: MapPair, role: str) -> bool:
     return bool(counts.any())
 
 
+def _varies(pair: MapPair, role: str) -> bool:
+    """Whether a map, as it is stored, has several values."""
+    array = getattr(pair, role)
+    return array is not None and bool((array != array.reshape(-1)[0]).any())
+
+
 def _empty(pair: MapPair, role: str, _detail: float, chain: str) -> str:
     choices = "skip, uniform, zero or nan" if role == "gt" else "keep, uniform or nan"
-    what = "constant" if chain.startswith("minmax") else "all zero"
+    what = "constant" if chain.startswith("minmax") and not _varies(pair, role) else "all zero"
     if pair.pred is not None and pair.pred.ndim > 2:  # noqa: PLR2004 - height, width and classes
         what += " at a position"
     elif "axis=" in chain:
@@ -143,10 +151,12 @@ def _stores_integers(pair: MapPair, role: str) -> bool:
     return (pair.pred_scale if role == "pred" else pair.gt_scale) in (255, 65535)
 
 
-def _outside(_pair: MapPair, role: str, detail: float, chain: str) -> str:
-    found = f"the {SIDES[role]} holds {detail:.6g}, and a probability lies in 0..1; "
+def _outside(pair: MapPair, role: str, detail: float, chain: str) -> str:
+    shown = f"{detail:.6g}" if f"{detail:.6g}" not in ("0", "1") else repr(detail)
+    found = f"the {SIDES[role]} holds {shown}, and a probability lies in 0..1; "
     if role == "gt":
-        return found + "store it so" + (", or let --scale unit divide bytes by 255" if detail > 1 else "")
+        is_raw = detail > 1 and _stores_integers(pair, role)
+        return found + "store it so" + (", or let --scale unit divide bytes by 255" if is_raw else "")
     if "axis" in chain:
         return found + "for logits use --norm softmax, for log-probabilities --pred-norm log-prob"
     return found + "for logits use --norm sigmoid"
@@ -167,6 +177,7 @@ def map_flags(
 ) -> list[str]:
     """The remarks that follow from one map's numbers, its extremes on the scale of the run, and its size."""
     n_pixels = prod(shape)
+    n_distributed = shape[run.axes[0]] if run.axes in ((-1,), (-2,)) and len(shape) == len(MAP) else n_pixels
     found = {
         "uncovered": n_uncovered > 0,
         "infinite": not all(map(isfinite, values.values())),
@@ -175,7 +186,7 @@ def map_flags(
         "constant-gt": gt.low == gt.high and not (gt.high == 0 and run.forgives_empty),
         "unit-range": pred.low >= 0 and gt.low >= 0 and max(pred.high, gt.high) <= 1,
         "unit-gt": gt.low >= 0 and gt.high <= 1 < pred.high - pred.low,
-        "large-epsilon": run.largest_epsilon * n_pixels >= LARGE_EPSILON,
+        "large-epsilon": run.largest_epsilon * n_distributed >= LARGE_EPSILON,
         "scores": run.takes_logs and pred.high > ROUNDING,
         "below-bound": _lies_below_its_constants(values, n_pixels, run)
         and not (run.takes_logs and pred.high > ROUNDING),
@@ -204,9 +215,7 @@ def notes(settings: Settings, remarks: Counter[str], n_maps: int) -> list[str]:
         if count and _applies(remark, settings):
             maps = f"{count} of {n_maps} map{'s' * (n_maps != 1)}"
             axes = {"axis": class_axis(settings.pred), "gt_axis": class_axis(settings.gt)}
-            but = _OTHERS_DIVIDE if settings.masks == OF_PIXELS else ""
-            decided = "decided by epsilon" if _largest_epsilon(settings) else "infinite, for no epsilon is added"
-            sentences.append(sentence.format(maps=maps, but=but, decided=decided, **axes))
+            sentences.append(sentence.format(maps=maps, **axes, **_parts(settings, remarks, count)))
     names = {call.name for call in settings.metrics}
     if n_maps > 1 and settings.maps == "mean" and "brier" in names and any(one.startswith("brier-") for one in names):
         sentences.append(_TERMS_OF_PIXELS)
@@ -264,6 +273,40 @@ def _largest_epsilon(settings: Settings) -> float:
     return max((abs(call.get(key, 0.0)) for call in given for key in ("log_eps", "num_eps", "ratio_eps")), default=0.0)
 
 
+def _met_by_zeros(settings: Settings) -> list[float]:
+    """What stands beside the prediction under the ground truth's mass, of each metric that zeros there decide."""
+    direction = [(call, call.keywords.get("direction", "gt-pred")) for call in settings.metrics]
+    some = [call for call, way in direction if call.name == "ce" or (call.name == "kld" and way != "pred-gt")]
+    return [call.keywords.get("ratio_eps", 0.0) for call in some]
+
+
+def _parts(settings: Settings, remarks: Counter[str], count: int) -> dict[str, str]:
+    """What sentences say in some runs, and not in others."""
+    calls = [call for call in settings.metrics if call.name == "kld"]
+    plain = [call for call in calls if not {"factor", "log_eps", "num_eps"} & call.keywords.keys()]
+    constants = [[call.keywords.get(key, 0.0) for key in ("ratio_eps", "log_eps", "num_eps")] for call in calls]
+    # of two equal maps the sum is log_eps + N (num_eps - ratio_eps), in the first order
+    lowers = bool(calls) and all(below > above and below >= beside for below, beside, above in constants)
+    epsilons = _met_by_zeros(settings)
+    decided = "decided by epsilon where there is one, and infinite elsewhere" if any(epsilons) else ""
+    is_of_labels = any(call.name in ("ce", "nll") for call in settings.metrics) and bool(remarks["infinite"])
+    is_pooled = settings.maps == "pixels" and remarks["all-ignored"] == count
+    axis = class_axis(settings.pred)
+    return {
+        "but": _OTHERS_DIVIDE if settings.masks == OF_PIXELS else "",
+        "bound": _SQUEEZED if plain and settings.reduction == "slices" else "",
+        "moves": f"it {'lowers the number, and a perfect prediction scores below 0' if lowers else 'moves the number'}",
+        "decided": "decided by epsilon" if all(epsilons) else decided or _NO_EPSILON,
+        "makes": ": one such pixel makes the cross-entropy infinite" if is_of_labels else "",
+        "stay": "such maps have no pixel in the mean" if is_pooled else "such values stay in the mean",
+        "softmax": "flatten-softmax" if axis is None else f"'softmax(axis={axis})'",
+    }
+
+
+_SQUEEZED = ": the KLD of two such maps cannot exceed 0.4745 nats"
+_NO_EPSILON = "infinite, for no epsilon is added to the prediction"
+
+
 def _bounded(settings: Settings) -> Iterator[tuple[str, float]]:
     """The key of every KLD with a least value, and the constant of its quotient."""
     if settings.reduction != "slices":
@@ -280,8 +323,8 @@ def _lies_below_its_constants(values: Mapping[str, float], n_pixels: int, run: D
     sum q ln(q / (p + c)) >= -ln(sum p + N c); num_eps and log_eps only add to the left side.
     """
     for key, constant in run.bounded:
-        bound = -log((1 if run.is_whole_map else n_pixels) + n_pixels * constant)
-        if values.get(key, bound) < bound - 1e-9 * max(1.0, -bound):
+        bound = -log((1 if run.axes == MAP else n_pixels) + n_pixels * constant)
+        if values.get(key, inf) * run.unit < bound - 1e-9 * max(1.0, -bound):
             return True
     return False
 
@@ -292,7 +335,7 @@ def _applies(remark: str, settings: Settings) -> bool:
     if remark == "unit-gt":
         return bool(settings.on("density")) and not _softmax_of_both(settings) and _is_softmax(settings.gt)
     if remark == "uncovered":
-        return any(call.name in ("kld", "ce") for call in settings.metrics)
+        return bool(_met_by_zeros(settings))
     if remark == "below-bound":  # else a note on the chains says it of every map
         return all(map(_makes_distribution, (settings.pred, settings.gt)))
     if remark == "levels-apart":
@@ -315,28 +358,25 @@ def _makes_distribution(chain: Chain) -> bool:
 
 _SENTENCES = {
     "unit-range": (
-        "softmax of values between 0 and 1 ({maps}) is nearly uniform: KLD cannot exceed 0.4745 nats, whatever the "
-        "prediction; --scale raw, or a norm that divides by the sum, tells models apart"
+        "softmax of values between 0 and 1 ({maps}) is nearly uniform{bound}; --scale raw (of maps of 8 or 16 bits), "
+        "or a norm that divides by the sum, tells models apart"
     ),
     "unit-gt": (
         "the softmax of a ground truth between 0 and 1 ({maps}) is nearly uniform; --gt-norm sum-to-one keeps its peaks"
     ),
-    "large-epsilon": (
-        "an epsilon is at least a tenth of the mean probability 1/N ({maps}): it lowers the number, and a perfect "
-        "prediction scores below 0"
-    ),
+    "large-epsilon": ("an epsilon is at least a tenth of the mean probability 1/N ({maps}): {moves}"),
     "uncovered": (
         "the prediction is exactly 0 under ground-truth mass ({maps}): there the number is {decided}; see "
         "n_uncovered and uncovered_mass"
     ),
     "missed-label": (
-        "the prediction gives the label's class a probability of exactly 0 ({maps}): one such pixel makes the "
-        "cross-entropy infinite; see n_uncovered and uncovered_mass"
+        "the prediction gives the label's class a probability of exactly 0 ({maps}){makes}; see n_uncovered and "
+        "uncovered_mass"
     ),
     "all-ignored": "no pixel counts, because all labels are the ignored one ({maps}): a mean over none of them is nan",
     "scores": (
         "the log-probabilities exceed 0 ({maps}): scores that are none give a number that is no divergence and may be "
-        "negative; --pred-norm softmax makes them log-probabilities"
+        "negative; --pred-norm {softmax} makes them log-probabilities"
     ),
     "ones-pred": (
         "the prediction holds 0 and 1 as whole numbers ({maps}), which are taken as such and not divided by their full "
@@ -379,7 +419,7 @@ _SENTENCES = {
         "one side is 8-bit, divided by 255, and the other holds whole numbers of 0..255 as floats or in 16 bits "
         "({maps}), which 255 does not divide: if both are levels of 0..255, --scale raw compares them as such"
     ),
-    "infinite": "the metric is infinite or undefined ({maps}); such values stay in the mean",
+    "infinite": "the metric is infinite or undefined ({maps}); {stay}",
     "lossy-gt": "the ground truth is lossily compressed ({maps}): its small values are noise of the file format",
     "identical": "prediction and ground truth are identical ({maps})",
     "constant-pred": "the prediction is constant ({maps})",
@@ -414,8 +454,8 @@ _SENTENCES = {
 }
 
 _NOT_NORMALISED = (
-    "a chain ends in a step that makes no distribution: the values do not sum to 1, so KLD may be negative and is no "
-    "divergence of densities"
+    "a chain ends in a step that makes no distribution: unless the values sum to 1 as they are, the number may be "
+    "negative and is no divergence of densities"
 )
 _ROWS = (
     "rows are the distributions: the number compares each row with its counterpart and is blind to how mass is "

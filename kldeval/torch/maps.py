@@ -23,7 +23,7 @@ def cc(pred: Tensor, gt: Tensor, *, std_eps: float = 0.0) -> Tensor:
     >>> cc(torch.tensor([[0.0, 1.0, 2.0]]), torch.tensor([[1.0, 3.0, 5.0]])).item()
     1.0
     """
-    p, q = (x - x.mean(MAP, keepdim=True) for x in (pred, gt))
+    p, q = _gap(pred), _gap(gt)
     if std_eps:
         deviations = [_root((x * x).mean(MAP)) + std_eps for x in (p, q)]
         return (p * q).mean(MAP) / (deviations[0] * deviations[1])
@@ -49,7 +49,7 @@ def nss(pred: Tensor, fixations: Tensor, *, ddof: int = 0, repeats: bool = True,
     3.0
     """
     counts = _counts(fixations, pred, repeats=repeats)
-    gap = pred - pred.mean(MAP, keepdim=True)
+    gap = _gap(pred)
     n = pred.shape[-2] * pred.shape[-1]
     variance = (gap * gap).sum(MAP) / (n - ddof)
     deviation = _root(variance) + std_eps if std_eps else torch.where(variance == 0, 1.0, variance).sqrt()
@@ -101,6 +101,12 @@ def _moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """The mean and the mean square of each map under weights."""
     n = weights.sum(MAP)
     return (values * weights).sum(MAP) / n, (values * values * weights).sum(MAP) / n
+
+
+def _gap(values: Tensor) -> Tensor:
+    """The deviations from the mean, of a constant map exactly 0: its mean may be rounded to another number."""
+    gap = values - values.mean(MAP, keepdim=True)
+    return torch.where(values.amin(MAP, keepdim=True) == values.amax(MAP, keepdim=True), 0.0, gap)
 
 
 def _root(variance: Tensor) -> Tensor:

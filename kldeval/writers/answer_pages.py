@@ -133,7 +133,7 @@ def _fit_blocks(found: Fitted) -> Iterator[Block]:
 
 _PARTS = {
     "temperature": "p^(1/t): above 1 flattens, below sharpens (1: none)",
-    "blur": "the standard deviation of a Gaussian, in pixels (0: none)",
+    "blur": "the standard deviation of a Gaussian, in pixels (below 0.3: none)",
     "centre": "that of a centred Gaussian factor, as a share of the sides (above 3: none)",
     "uniform": "the weight of a uniform map",
 }

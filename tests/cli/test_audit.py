@@ -391,8 +391,8 @@ class TestCauses:
             f"{mean(document, name, 'pred'):.4g}" for name in ("flatten-softmax", "unisal", "default", "ram1n")
         )
         assert texts["softmax"] == (
-            "softmax squeeze: that of values in 0..1 is nearly uniform, and no two such maps differ by more than "
-            "0.4745: "
+            "softmax squeeze: that of values in 0..1 is nearly uniform, and where both maps go through it they differ "
+            "by no more than 0.4745: "
             f"flatten-softmax reads {softmax}, unisal (of the prediction alone) {alone}, default (for comparison) "
             f"{base}"
         )

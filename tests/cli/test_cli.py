@@ -102,7 +102,7 @@ def test_infinity_is_a_score_and_a_string_in_json(pair_files: Path) -> None:
     assert report["notes"] == [
         (
             "the prediction is exactly 0 under ground-truth mass (1 of 1 map): there the number is infinite, for no "
-            "epsilon is added; see n_uncovered and uncovered_mass"
+            "epsilon is added to the prediction; see n_uncovered and uncovered_mass"
         ),
         "the metric is infinite or undefined (1 of 1 map); such values stay in the mean",
     ]
@@ -408,8 +408,8 @@ def test_values_that_are_no_densities_get_a_note(pair_files: Path) -> None:
     outcome = kldeval(*paths(pair_files, "smooth8"), "--norm", "minmax", "--format", "json")
     assert json.loads(outcome.out)["notes"] == [
         (
-            "a chain ends in a step that makes no distribution: the values do not sum to 1, so KLD may be negative and "
-            "is no divergence of densities"
+            "a chain ends in a step that makes no distribution: unless the values sum to 1 as they are, the number may "
+            "be negative and is no divergence of densities"
         )
     ]
 

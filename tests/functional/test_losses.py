@@ -402,3 +402,16 @@ def test_keywords_of_losses_are_explicit() -> None:
         losses.CombinedLoss({"kld": 1}, validate=True)(torch.zeros(1, 2, 2), torch.ones(1, 2, 2))
     with pytest.raises(UsageProblem, match=r"nss\(ddof=1\) takes fixations"):
         losses.CombinedLoss({"nss(ddof=1)": 1})(cases.PRED, cases.GT)
+
+
+@each_of("dtype", ["float64", "float32"])
+@each_of("value", [0.1, 0.3, 7.7])
+def test_a_constant_prediction_has_no_correlation_and_no_gradient(value: float, dtype: str) -> None:
+    """Its mean is rounded: what it differs from that by is no content."""
+    pred = torch.full((1, 48, 64), value, dtype=getattr(torch, dtype), requires_grad=True)
+    gt = torch.rand((1, 48, 64), dtype=pred.dtype)
+    for name, beside in (("nss", (gt > 0.99).to(pred.dtype)), ("cc", None)):
+        loss = losses.CombinedLoss({name: 1.0})
+        number = loss(pred, gt, beside) if beside is not None else loss(pred, gt)
+        (gradient,) = torch.autograd.grad(number, pred)
+        assert (float(number), float(gradient.abs().max())) == (0.0, 0.0)

@@ -204,3 +204,32 @@ def test_a_mask_of_ones_changes_nothing_over_other_images(seed: int) -> None:
         masked = kldeval.evaluate(maps, maps, mask=[np.ones((9, 11), np.uint8)] * 3, **asked)
         for one, other in zip(plain.scores, masked.scores, strict=True):
             assert one.values == pytest.approx(other.values, rel=1e-9)
+
+
+@each_of(
+    ("metric", "beside"),
+    [
+        ("cc", {"weights": FLOATS[0] - 0.5}),
+        ("kld", {"weights": np.where(FLOATS[0] > 0.5, np.nan, 1.0)}),
+        ("kld", {"weights": np.zeros(SHAPE)}),
+        ("nss", {"fixations": -1.0 * FIXATED}),
+        ("nss", {"fixations": 1.5 * FIXATED}),
+        ("nss", {"fixations": np.where(FIXATED > 0, np.nan, 0.0)}),
+    ],
+)
+def test_a_stream_refuses_what_a_report_refuses(metric: str, beside: dict[str, Any]) -> None:
+    listed: dict[str, Any] = {name: [array] for name, array in beside.items()}
+    with pytest.raises((kldeval.KldevalError, kldeval.MapsFailed)):
+        kldeval.evaluate([FLOATS[0]], [FLOATS[1]], metric=metric, **listed)
+    with pytest.raises(kldeval.MapProblem):
+        kldeval.Metric(metric).update(FLOATS[0], FLOATS[1], **beside)
+
+
+def test_marks_of_fixations_are_no_counts_in_a_stream() -> None:
+    """A map of 0 and 255 beside one of 0 and 1: each pixel was fixated once."""
+    stream = kldeval.Metric("nss", maps="fixations")
+    fixations = [FIXATED, np.roll(FIXATED, 5) * np.uint8(255)]
+    for pred, gt, counts in zip(FLOATS, FLOATS[::-1], fixations, strict=True):
+        stream.update(pred, gt, counts)
+    whole = kldeval.evaluate(list(FLOATS), list(FLOATS[::-1]), metric="nss", fixations=fixations, maps="fixations")
+    assert stream.compute() == pytest.approx(whole.summaries["nss"].mean, rel=1e-13)

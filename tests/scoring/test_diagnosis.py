@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from command_line import kldeval
 from evaluating import outcome_of, pair_of, scored, settings_of
 from looping import each_of
 
+import kldeval as library
 from kldeval.scoring.diagnostics import notes
 
 ROWS_OF_ZEROS = [[0.0, 0, 0], [0, 1, 2]]
@@ -107,8 +109,9 @@ NOTES = [
         SOFTMAX,
         [
             (
-                "softmax of values between 0 and 1 (2 of 3 maps) is nearly uniform: KLD cannot exceed 0.4745 nats, "
-                "whatever the prediction; --scale raw, or a norm that divides by the sum, tells models apart"
+                "softmax of values between 0 and 1 (2 of 3 maps) is nearly uniform: the KLD of two such maps cannot "
+                "exceed 0.4745 nats; --scale raw (of maps of 8 or 16 bits), or a norm that divides by the sum, tells "
+                "models apart"
             )
         ],
     ),
@@ -208,3 +211,44 @@ def test_arguments_in_the_wrong_order_are_noticed(
     assert outcome.code == 0, outcome.err
     said = f"the arguments look swapped: {Path(pred)} is read as the prediction and {Path(gt)} as the ground truth"
     assert (said in " ".join(outcome.out.split())) is is_swapped
+
+
+def notes_of(pred: np.ndarray, gt: np.ndarray, metric: str, **asked: Any) -> str:
+    found = library.evaluate([pred], [gt], metric=metric, on_failure="ignore", **asked)
+    return " | ".join(found.notes)
+
+
+def test_notes_are_true_of_the_number_beside_them() -> None:
+    """Of the base, of where the constant stands, of the direction, and of how many pixels a distribution has."""
+    rng = np.random.default_rng(0)
+    pred, gt = rng.random((2, 20, 30))
+    holed = pred.copy()
+    holed[:5] = 0
+    assert "below what any two densities" not in notes_of(gt, gt, "kld(ratio_eps=0.01)", base="2")
+    softmax = {"norm": "flatten-softmax"}
+    assert "cannot exceed 0.4745 nats" in notes_of(pred, gt, "kld", **softmax)
+    assert "cannot exceed" not in notes_of(pred, gt, "kld(factor=100)", **softmax)
+    assert "cannot exceed" not in notes_of(pred, gt, "kld", reduction="sum", **softmax)
+    assert "it lowers the number" in notes_of(pred, pred, "kld(ratio_eps=0.1)")
+    assert "it moves the number" in notes_of(pred, pred, "kld(log_eps=1)")
+    wide = rng.random((256, 256))
+    assert "mean probability" not in notes_of(wide, wide, "kld(ratio_eps=1e-5)", norm="softmax", axis=-1)
+    assert "mean probability" in notes_of(wide, wide, "kld(ratio_eps=1e-5)", norm="flatten-softmax")
+    assert "is decided by epsilon;" in notes_of(holed, gt, "kld")
+    assert "is infinite, for no epsilon is added to the prediction;" in notes_of(holed, gt, "kld(log_eps=1e-7)")
+    assert "under ground-truth mass" not in notes_of(holed, gt, "kld(direction=pred-gt)")
+
+
+def test_refusals_are_true_of_the_map_and_their_advice_can_be_typed() -> None:
+    rng = np.random.default_rng(0)
+    pred, gt = rng.random((2, 20, 30))
+
+    def refused(one: np.ndarray, other: np.ndarray, **asked: Any) -> str:
+        with pytest.raises(library.MapProblem) as caught:
+            library.kld(one, other, **asked)
+        return str(caught.value)
+
+    emptied = "minmax+threshold(above=2)+sum-to-one"
+    (failure,) = library.evaluate([pred], [gt], metric="kld", gt_norm=emptied, on_failure="ignore").failures
+    assert "the ground truth is all zero after the first steps" in failure.message
+    assert "is constant" in refused(np.full((2, 3), 0.5), gt[:2, :3], pred_norm="minmax+sum-to-one")
