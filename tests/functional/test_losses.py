@@ -414,4 +414,4 @@ def test_a_constant_prediction_has_no_correlation_and_no_gradient(value: float, 
         loss = losses.CombinedLoss({name: 1.0})
         number = loss(pred, gt, beside) if beside is not None else loss(pred, gt)
         (gradient,) = torch.autograd.grad(number, pred)
-        assert (float(number), float(gradient.abs().max())) == (0.0, 0.0)
+        assert (number.item(), gradient.abs().max().item()) == (0.0, 0.0)
