@@ -170,10 +170,7 @@ REFUSED = [
     (
         [[0.5, 0.5]],
         [[0.0, 255.0]],
-        (
-            "the ground truth holds 255, and a probability lies in 0..1; store it so, or let --scale unit divide bytes "
-            "by 255"
-        ),
+        ("the ground truth holds 255, and a probability lies in 0..1; store it so"),
     ),
     ([[0.5, 0.5]], [[0.0, -1.0]], "the ground truth holds -1, and a probability lies in 0..1; store it so"),
     (
