@@ -316,8 +316,11 @@ class LabelTerms:
         if reduction == "none":
             return self.loss
         total, weight = self.totals()
-        with quiet():
-            return total if reduction == "sum" else total / weight
+        if reduction == "sum":
+            return total
+        xp = namespace(total)
+        with quiet():  # smoothed labels have a loss where the weights of their classes are 0
+            return xp.where(weight == 0, xp.full_like(total, xp.nan), total / weight)
 
 
 def uncovered_mass(log_pred: Array, target: Array, terms: LabelTerms) -> AnyArray:

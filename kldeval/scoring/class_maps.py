@@ -214,10 +214,8 @@ def _summed_classes(parts: list[list[ClassSum]]) -> tuple[ClassSum, ...]:
 
 
 def _quotient(loss: float, weight: float) -> float:
-    """The mean, as floating-point division gives it: nan of nothing, inf of a loss that weighs nothing."""
-    if weight:
-        return loss / weight
-    return math.copysign(math.inf, loss) if loss else math.nan
+    """The mean; nan where nothing has a weight, as torch gives it, also of smoothed labels, which have a loss there."""
+    return loss / weight if weight else math.nan
 
 
 def _total(values: Iterable[float]) -> float:

@@ -233,3 +233,11 @@ def test_marks_of_fixations_are_no_counts_in_a_stream() -> None:
         stream.update(pred, gt, counts)
     whole = kldeval.evaluate(list(FLOATS), list(FLOATS[::-1]), metric="nss", fixations=fixations, maps="fixations")
     assert stream.compute() == pytest.approx(whole.summaries["nss"].mean, rel=1e-13)
+
+
+def test_labels_of_no_weight_have_no_mean_however_they_are_smoothed() -> None:
+    logits, labels = RNG.normal(size=(3, 4, 5)), np.zeros((4, 5), np.uint8)
+    asked: dict[str, Any] = {"norm": "softmax", "axis": 0, "class_weights": [0, 1, 1], "label_smoothing": 0.1}
+    for maps in ("mean", "pixels"):
+        found = kldeval.evaluate([logits], [labels], metric="ce", maps=maps, **asked)
+        assert math.isnan(found.summaries["ce"].mean or 0.0)
