@@ -364,7 +364,7 @@ _SENTENCES = {
     "unit-gt": (
         "the softmax of a ground truth between 0 and 1 ({maps}) is nearly uniform; --gt-norm sum-to-one keeps its peaks"
     ),
-    "large-epsilon": ("an epsilon is at least a tenth of the mean probability 1/N ({maps}): {moves}"),
+    "large-epsilon": "an epsilon is at least a tenth of the mean probability 1/N ({maps}): {moves}",
     "uncovered": (
         "the prediction is exactly 0 under ground-truth mass ({maps}): there the number is {decided}; see "
         "n_uncovered and uncovered_mass"

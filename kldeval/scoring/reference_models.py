@@ -177,8 +177,8 @@ class LongSum:
 
     In single digits a large summand takes those of the small ones with it, and where the others are equal they would
     differ by what it left: a logarithm sees the first, a rank the second. Twice the digits are enough for summands that
-    are 1e15 times the others. (Knuth, The Art of Computer Programming 2,
-    4.2.2: the rounding of a sum of two numbers is itself a number.)
+    are 1e15 times the others. (Knuth, The Art of Computer Programming 2, 4.2.2: the rounding of a sum of two numbers is
+    itself a number.)
     """
 
     def __init__(self) -> None:
